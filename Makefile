@@ -23,7 +23,7 @@ UNIT_SRCS := $(wildcard tests/unit/test_*.c)
 UNIT_BINS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRCS))
 
 .PHONY: all
-all: $(BUILD)/pointsman ## build the worker (build/pointsman)
+all: $(BUILD)/pointsman $(BUILD)/modelsim ## build the worker (build/pointsman) and the model simulator
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -35,6 +35,10 @@ $(BUILD)/libpointsman.a: $(LIB_OBJS)
 
 $(BUILD)/pointsman: $(BUILD)/worker/cli/main.o $(BUILD)/libpointsman.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LIBS_EXTRA)
+
+SIM_OBJS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/modelsim/*.c))
+$(BUILD)/modelsim: $(SIM_OBJS) $(BUILD)/libpointsman.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs libmicrohttpd json-c) $(LIBS_EXTRA)
 
 $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libpointsman.a
 	@mkdir -p $(@D)
