@@ -4,7 +4,7 @@
  * Reading: RFC 8259, UTF-8 checked, duplicate keys refused, depth and node count bounded before memory is taken; lone
  * surrogate escapes refused. The tree lives in the arena; strings without escapes point into the input text, which must
  * outlive the tree. Numbers keep their text, so nothing is lost to a double.
- * Writing: appends to a struct buf; the caller keeps commas by json_sep or the small writer.
+ * Writing: appends to a struct buf; json_sep and json_key keep the commas.
  *
  * Thread: any; the arena's owner.
  */
@@ -44,6 +44,8 @@ bool json_double(const struct json *j, double *ret);
 
 void json_write_str(struct buf *out, struct str s);  /* quoted and escaped; s must be valid UTF-8 */
 void json_write_double(struct buf *out, double d);   /* shortest that reads back; NAN and infinities: null */
+/* A comma, unless the buffer ends with { or [. Before each element of a list. */
+void json_sep(struct buf *out);
 /* "name": (with a comma before it unless it is the first in its map) */
 void json_key(struct buf *out, const char *name);
 
