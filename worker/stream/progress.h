@@ -54,9 +54,10 @@ bool progress_may_take(const struct progress *p, int64_t offset);
 void progress_take(struct progress *p, int64_t offset);
 /* Everything below position was delivered or does not exist: the end that a partition-EOF names, or the log's start. */
 void progress_position(struct progress *p, int64_t position);
-/* The consumer was placed at offset: deliveries ascend anew from there. Needed for released records to come back. */
+/* The consumer was placed at offset, not above progress_seek_target: deliveries ascend anew from there. */
 void progress_seek(struct progress *p, int64_t offset);
-/* A taken or collected record (not one in the open transaction) was dropped and will be delivered again. */
+/* A taken or collected record (not one in the open transaction) was dropped. It stays unfinished and holds W until it is
+ * delivered again, for which the caller seeks: the consumer and progress_seek, to progress_seek_target. */
 void progress_release(struct progress *p, int64_t offset);
 
 /* The record's outputs are in the next transaction. */
@@ -71,7 +72,7 @@ void progress_abort(struct progress *p);
 int64_t progress_watermark(const struct progress *p); /* W, the open transaction counted as not committed */
 int64_t progress_top(const struct progress *p);       /* above everything delivered */
 uint32_t progress_entries(const struct progress *p);
-int64_t progress_lowest_awaited(const struct progress *p); /* where to seek; -1: none is awaited */
+int64_t progress_seek_target(const struct progress *p); /* the lowest that must come; -1: none was released */
 bool progress_has_open(const struct progress *p);
 bool progress_has_news(const struct progress *p); /* progress_begin would store more than the last one did */
 
