@@ -1,0 +1,86 @@
+# lib.sh: what the scripts of this folder share: where things are kept, and starting and ending a service by its pid file.
+#
+# A service lives in a run folder of its own: `pid`, `log`, and what it writes. It is ended only when the process with that
+# pid still has the run folder in its command line or working directory, so that a recycled pid is never hit.
+# shellcheck shell=bash disable=SC2034
+
+set -euo pipefail
+
+CACHE=${POINTSMAN_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/pointsman-test}
+KAFKA_VERSION=4.1.1
+REGISTRY_VERSION=2.6.13.Final
+KAFKA_JARS=$CACHE/kafka-$KAFKA_VERSION
+REGISTRY_HOME=$CACHE/apicurio-$REGISTRY_VERSION
+VENV=$CACHE/venv
+
+die() {
+	echo "$(basename "$0"): $*" >&2
+	exit 1
+}
+
+# free_ports N: that many TCP ports of 127.0.0.1 that are free now and differ from each other.
+free_ports() {
+	python3 -c '
+import socket, sys
+held = [socket.socket() for _ in range(int(sys.argv[1]))]
+for s in held:
+    s.bind(("127.0.0.1", 0))
+print(*[s.getsockname()[1] for s in held])' "$1"
+}
+
+# launch RUN COMMAND...: in the background, in RUN, detached from the caller's terminal and signals.
+launch() {
+	local run=$1
+	shift
+	[ -e "$run/log" ] && mv "$run/log" "$run/log.before"
+	(cd "$run" && exec setsid "$@" >"$run/log" 2>&1 </dev/null 9>&-) &
+	echo $! >"$run/pid"
+}
+
+is_running() {
+	local run=$1 pid
+	[ -s "$run/pid" ] || return 1
+	pid=$(cat "$run/pid")
+	[ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$run" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null
+}
+
+# wait_ready RUN SECONDS COMMAND...: until the command succeeds; fails at once when the service has died.
+wait_ready() {
+	local run=$1 limit=$((SECONDS + $2))
+	shift 2
+	until "$@"; do
+		is_running "$run" || { tail -n 20 "$run/log" >&2; die "$run has died; its log is above"; }
+		[ $SECONDS -lt $limit ] || { tail -n 20 "$run/log" >&2; die "$run is not ready in time; its log is above"; }
+		sleep 0.1
+	done
+}
+
+# end_service RUN SIGNAL: and wait; what does not go within 15 seconds is killed.
+end_service() {
+	local run=$1 signal=$2 i
+	is_running "$run" || { rm -f "$run/pid"; return 0; }
+	kill "-$signal" "$(cat "$run/pid")"
+	for ((i = 0; i < 150; i++)); do
+		is_running "$run" || break
+		sleep 0.1
+	done
+	is_running "$run" && kill -KILL "$(cat "$run/pid")"
+	rm -f "$run/pid"
+}
+
+# service_main USAGE ACTION RUN: dispatches to start_service, which the calling script defines.
+service_main() {
+	[ $# = 3 ] || die "usage: $1"
+	mkdir -p "$3"
+	local run
+	run=$(cd "$3" && pwd -P)
+	case $2 in
+	start)
+		is_running "$run" && die "$run is in use"
+		start_service "$run"
+		;;
+	stop) end_service "$run" TERM ;;
+	kill) end_service "$run" KILL ;;
+	*) die "usage: $1" ;;
+	esac
+}
