@@ -1,11 +1,11 @@
 /*
- * config.h: YAML with positions, and option tables that check, fill structs and document themselves.
+ * config.h: YAML with positions. The option tables that check maps, fill structs and document themselves are in option.h,
+ * which comes with this header.
  *
- * A table of `struct option` describes one map: name, kind, where in the struct, default, words for the reference. config_bind
- * walks the map by the table: unknown keys, duplicates, wrong kinds and values out of range are errors with
- * file:line:column, the line, a caret and "did you mean".
+ * Errors read like a compiler's: file:line:column, the line, a caret under the word, and a hint ("did you mean") behind it.
  *
- * Thread: one at a time per arena. Memory: nodes and values live in the arena given; texts are copied.
+ * Thread: one at a time per arena. Memory: nodes and values live in the arena given; texts are copied. A path is opened
+ * as it stands.
  */
 #ifndef COMMON_CONFIG_H
 #define COMMON_CONFIG_H
@@ -25,8 +25,8 @@ struct config_source { /* one file's text; kept for messages */
 struct node {
 	enum node_kind kind;
 	bool quoted; /* a quoted scalar is never null, true or a number */
-	unsigned line, column; /* from 1 */
-	unsigned width;        /* of the token, for the caret */
+	unsigned line, column; /* from 1; columns count characters */
+	unsigned width;        /* of the token, for the caret; at least 1 */
 	struct str scalar;     /* after ${VAR} */
 	struct node_entry {
 		struct node *key; /* NULL in lists */
@@ -36,49 +36,42 @@ struct node {
 	const struct config_source *source;
 };
 
-/* Depth <= 32, size <= 4 MiB, anchors and tags refused, duplicate keys refused. ${VAR} in scalars is replaced from the
- * environment (an unset one is an error; $$ is a dollar). */
+struct str_list {
+	struct str *items;
+	uint32_t count;
+};
+struct pair { /* of a YAML map of scalars */
+	struct str name, value;
+	const struct node *at; /* the value's, for messages */
+};
+struct pair_list {
+	struct pair *items;
+	uint32_t count;
+};
+
+/* Depth <= 32, size <= 4 MiB, UTF-8 without NUL, one document, anchors and tags refused, duplicate keys refused. ${VAR} in
+ * values is replaced from the environment (an unset one is an error; $$ is a dollar). An empty text is a null node. */
 enum rc config_parse(struct arena *arena, const char *name, struct str text, const struct node **ret, struct err *err);
 enum rc config_load(struct arena *arena, const char *path, const struct node **ret, struct err *err);
-/* NULL when map has no such key (or is no map). */
+/* NULL when map has no such key (or is NULL or no map). */
 const struct node *config_get(const struct node *map, const char *key);
+/* A file named in the configuration: relative paths start at the folder of the file that holds the node. */
+struct str config_path(struct arena *arena, const struct node *at, struct str path);
+/* A whole file of at most max_bytes, a NUL behind it. Errors name the path: RC_BAD_INPUT. */
+enum rc config_read_file(struct arena *arena, const char *path, size_t max_bytes, struct str *ret, struct err *err);
+
 /* Fills err with "file:line:column: error: ...", the line and a caret under the node. Returns RC_BAD_INPUT. */
 enum rc config_error(const struct node *at, struct err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* The best of count names within distance, or NULL. name_at(ctx, i) gives the i-th. */
-const char *config_suggest(struct str word, const char *(*name_at)(const void *ctx, unsigned i), const void *ctx, unsigned count);
+/* The same with a hint behind the caret; hint may be NULL. */
+enum rc config_error_hint(const struct node *at, struct err *err, const char *hint, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Gives the i-th name. */
+typedef const char *config_name_at(const void *ctx, unsigned i);
+/* `unknown WHAT "word"` at the node that holds the word, with the nearest of count names as the hint. */
+enum rc config_error_unknown(const struct node *at, struct err *err, const char *what, config_name_at *name_at, const void *ctx, unsigned count);
+/* The best of count names within a distance that a slip of the finger makes, or NULL. */
+const char *config_suggest(struct str word, config_name_at *name_at, const void *ctx, unsigned count);
 
-enum option_kind {
-	OPTION_STR,       /* struct str */
-	OPTION_BOOL,      /* bool */
-	OPTION_I64,       /* int64_t; plain, or with k, M, G (decimal) */
-	OPTION_U32,       /* uint32_t */
-	OPTION_BYTES,     /* size_t; with B, KB, KiB, MB, MiB, GiB */
-	OPTION_DURATION,  /* int64_t milliseconds; with ms, s, m, h, d */
-	OPTION_DOUBLE,    /* double */
-	OPTION_ENUM,      /* int; choices "a|b|c" in order of the enum */
-	OPTION_STR_LIST,  /* struct str_list; a single scalar is a list of one */
-	OPTION_PAIRS,     /* struct pair_list: map of scalars */
-	OPTION_SECTION,   /* nested struct: table in sub */
-	OPTION_CUSTOM     /* parse(node, field, arena, err) */
-};
-
-struct option {
-	const char *name;
-	enum option_kind kind;
-	size_t offset;
-	const char *fallback; /* default as text; NULL: stays zero (absent) */
-	const char *doc;      /* one or two sentences, with the unit */
-	const char *choices;  /* OPTION_ENUM */
-	double min, max;      /* numbers, bytes, ms; both 0: unbounded */
-	bool required;
-	bool secret; /* never shown */
-	const struct option *sub; /* OPTION_SECTION; ends with a NULL name */
-	enum rc (*parse)(const struct node *node, void *field, struct arena *arena, struct err *err);
-	const char *example;     /* text for the example file; NULL: the default, commented out */
-	const char *schema_json; /* OPTION_CUSTOM: its JSON Schema fragment */
-};
-
-/* map may be NULL (all defaults). out is zeroed by the caller. */
-enum rc config_bind(const struct option *table, const struct node *map, void *out, struct arena *arena, struct err *err);
+#include "common/option.h"
 
 #endif

@@ -20,19 +20,6 @@ enum start_at { START_EARLIEST, START_LATEST };
 enum provider_kind { PROVIDER_OPENAI };
 enum when_full { WHEN_FULL_WAIT };
 
-struct str_list {
-	struct str *items;
-	uint32_t count;
-};
-struct pair { /* of a YAML map of scalars */
-	struct str name, value;
-	const struct node *at; /* for messages */
-};
-struct pair_list {
-	struct pair *items;
-	uint32_t count;
-};
-
 struct kafka_settings {
 	struct str brokers, group;
 	struct str instance; /* data NULL: none */
