@@ -260,7 +260,7 @@ void cache_write(struct cache_conn *conn, const struct cache_entry *entries, uin
 	}
 	resume(cache, &released);
 	for (uint32_t at = 0; conn->far != NULL && at < count; at += FAR_BATCH)
-		far_write(conn->far, entries + at, count - at < FAR_BATCH ? count - at : FAR_BATCH, now_us);
+		far_write(conn->far, entries + at, count - at < FAR_BATCH ? count - at : FAR_BATCH);
 }
 
 void cache_on_resume(struct cache *cache, void (*hook)(void *ctx, struct list *jobs), void *ctx)

@@ -193,11 +193,13 @@ void far_read(struct far_conn *conn, const uint8_t *const *keys, uint32_t count,
 	answered(conn);
 }
 
-void far_write(struct far_conn *conn, const struct cache_entry *entries, uint32_t count, int64_t now_us)
+void far_write(struct far_conn *conn, const struct cache_entry *entries, uint32_t count)
 {
 	struct far *far = conn->far;
 	struct redis_set sets[FAR_BATCH];
 	uint32_t set_count = 0;
+	if (!redis_breaker_is_closed(&far->breaker))
+		return;
 	if (conn->sealed == NULL)
 		conn->sealed = heap_zalloc(FAR_BATCH, sizeof *conn->sealed);
 	for (uint32_t i = 0; i < count; i++) {
@@ -208,9 +210,9 @@ void far_write(struct far_conn *conn, const struct cache_entry *entries, uint32_
 		sets[set_count] = (struct redis_set){key_text(conn, set_count, e->key), {conn->sealed[set_count], len}, e->ttl_ms};
 		set_count++;
 	}
-	if (set_count == 0 || !redis_breaker_allow(&far->breaker, now_us))
-		return;
 	struct err why;
+	if (set_count == 0)
+		return;
 	enum rc rc = redis_connect(conn->redis, &why);
 	if (rc == RC_OK)
 		rc = redis_set_all(conn->redis, sets, set_count, &why);

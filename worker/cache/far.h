@@ -24,7 +24,8 @@ void far_conn_free(struct far_conn *conn); /* NULL is fine */
 /* count <= FAR_BATCH. found is called for each value, in order of index; left_ms is what is left of its life, >= 0. */
 void far_read(struct far_conn *conn, const uint8_t *const *keys, uint32_t count,
               void (*found)(void *ctx, uint32_t index, struct str value, int64_t left_ms), void *ctx, int64_t now_us);
-/* count <= FAR_BATCH; entries without a value or a life are left out. */
-void far_write(struct far_conn *conn, const struct cache_entry *entries, uint32_t count, int64_t now_us);
+/* count <= FAR_BATCH; entries without a value or a life are left out. Does nothing while the breaker is open: only a
+ * read, which waits for an answer, can tell that Redis is back. */
+void far_write(struct far_conn *conn, const struct cache_entry *entries, uint32_t count);
 
 #endif

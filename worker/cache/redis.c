@@ -20,7 +20,7 @@
 #include "common/arena.h"
 #include "common/clock.h"
 
-enum { MAX_PENDING_SETS = 4096, SPARE_REPLY_BYTES = 64 * 1024 };
+enum { MAX_PENDING_SETS = 4096, SPARE_REPLY_BYTES = 1024 * 1024 };
 
 struct redis {
 	const struct redis_address *address;

@@ -29,6 +29,14 @@ bool redis_breaker_allow(struct redis_breaker *b, int64_t now_us)
 	return allow;
 }
 
+bool redis_breaker_is_closed(struct redis_breaker *b)
+{
+	pthread_mutex_lock(&b->lock);
+	bool closed = b->backoff_ms == 0;
+	pthread_mutex_unlock(&b->lock);
+	return closed;
+}
+
 bool redis_breaker_success(struct redis_breaker *b)
 {
 	pthread_mutex_lock(&b->lock);

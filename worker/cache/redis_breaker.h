@@ -25,6 +25,7 @@ void redis_breaker_init(struct redis_breaker *b);
 void redis_breaker_destroy(struct redis_breaker *b);
 /* May the caller ask now? At the end of a backoff true for one caller, which holds the others off for another one. */
 bool redis_breaker_allow(struct redis_breaker *b, int64_t now_us);
+bool redis_breaker_is_closed(struct redis_breaker *b);
 /* True when this closed an open breaker. */
 bool redis_breaker_success(struct redis_breaker *b);
 /* The backoff in ms that began by this failure (it opened, or stays open); 0: still closed. */
