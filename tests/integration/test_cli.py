@@ -1,0 +1,166 @@
+"""The command line without a broker: messages, exit codes, and what the program says of itself."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from worker import BINARY, POLICY
+
+COMMANDS = ["run", "check-config", "explain", "topics", "demo", "config", "version"]
+GOOD = """\
+kafka:
+  brokers: localhost:9092
+  group: g
+input: {topics: [tickets]}
+output: {responses: r, decisions: d, dead_letters: x}
+models:
+  - name: small
+    provider: openai
+    base_url: http://localhost:8000/v1
+    model: m
+    price: free
+policy: policy.yaml
+"""
+SMALL_POLICY = """\
+name: p
+when_unsure: only
+routes:
+  - {name: only, models: [small]}
+stages:
+  - rules:
+      - {name: printers, when: {keywords: [printer]}, route: only}
+"""
+
+
+def pointsman(*arguments, **more):
+    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, **more)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Writes configuration and policy; returns the path of the first."""
+
+    def write(config=GOOD, policy=SMALL_POLICY):
+        (tmp_path / "policy.yaml").write_text(policy)
+        path = tmp_path / "pointsman.yaml"
+        path.write_text(config)
+        return path
+
+    return write
+
+
+def test_a_good_configuration_is_accepted(files):
+    done = pointsman("check-config", "-c", files())
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "line, bad, column, words",
+    [
+        ("  group: g", "  gruop: g", 3, ["gruop", 'did you mean "group"']),
+        ("    price: free", "", 5, ["price"]),
+        ("    provider: openai", "    provider: opnai", 15, ["opnai", "openai"]),
+        ("policy: policy.yaml", "policy: nowhere.yaml", 9, ["nowhere.yaml"]),
+        ("    model: m", "    model: m\n    model: n", 5, ["model"]),
+    ],
+    ids=["unknown key", "missing price", "unknown word", "missing file", "key twice"],
+)
+def test_a_mistake_is_shown_where_it_is_with_a_caret(files, line, bad, column, words):
+    done = pointsman("check-config", "-c", files(config=GOOD.replace(line, bad)))
+    assert done.returncode == 3
+    for word in words:
+        assert word in done.stderr
+    assert re.search(r"pointsman\.yaml:\d+:\d+: ", done.stderr), done.stderr
+    assert "^" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "good, bad, words",
+    [
+        ("route: only}", "route: onyl}", ["onyl", 'did you mean "only"']),
+        ("models: [small]", "models: [smal]", ["smal", "small"]),
+        ("when_unsure: only", "when_unsure: nobody", ["nobody"]),
+        ("keywords: [printer]", "keyword: [printer]", ["keyword", "keywords"]),
+    ],
+    ids=["route", "model", "when_unsure", "condition"],
+)
+def test_a_dangling_reference_in_the_policy_is_shown_where_it_is(files, good, bad, words):
+    done = pointsman("check-config", "-c", files(policy=SMALL_POLICY.replace(good, bad)))
+    assert done.returncode == 3
+    assert re.search(r"policy\.yaml:\d+:\d+: ", done.stderr), done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_a_secret_is_never_printed(files):
+    config = GOOD.replace("    model: m\n", "    model: m\n    api_key_env: MODEL_KEY\n") + "unknown_key: 1\n"
+    import os
+
+    done = pointsman("check-config", "-c", files(config=config), env={**os.environ, "MODEL_KEY": "sk-very-secret"})
+    assert "sk-very-secret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command):
+    done = pointsman(command, "--help")
+    assert done.returncode == 0
+    assert f"usage: pointsman {command}" in done.stdout
+    assert "example:" in done.stdout.lower()
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["run"], ["run", "--nonsense"], ["explain"]])
+def test_wrong_usage_ends_with_2_and_points_to_help(arguments):
+    done = pointsman(*arguments)
+    assert done.returncode == 2
+    assert "help" in done.stderr and done.stdout == ""
+
+
+def test_a_configuration_that_is_not_there_ends_with_3(tmp_path):
+    done = pointsman("run", "-c", tmp_path / "nowhere.yaml")
+    assert done.returncode == 3
+    assert "nowhere.yaml" in done.stderr
+
+
+def test_the_schema_is_json_and_knows_every_section():
+    schema = json.loads(pointsman("config", "--schema").stdout)
+    assert {"kafka", "input", "output", "models", "policy"} <= set(schema["properties"])
+    assert schema["$schema"].endswith("2020-12/schema")
+
+
+def test_the_example_and_the_reference_speak_of_the_same_keys():
+    example, reference = pointsman("config", "--example").stdout, pointsman("config", "--reference").stdout
+    for key in ("brokers", "shutdown_grace", "max_answer_bytes", "schema_missing_after"):
+        assert key in example and key in reference
+
+
+def test_explain_tells_the_rule_the_route_and_the_models(files):
+    done = pointsman("explain", "-c", files(), "My printer is on fire")
+    assert done.returncode == 0, done.stderr
+    for word in ("only", "printers", "printer", "small"):
+        assert word in done.stdout
+    answer = json.loads(pointsman("explain", "-c", files(), "--json", "My printer is on fire").stdout)
+    assert answer["route"] == "only"
+    unsure = json.loads(pointsman("explain", "-c", files(), "--json", "nothing of the kind").stdout)
+    assert unsure["unsure"] is True
+
+
+def test_version_is_one_line():
+    assert re.fullmatch(r"pointsman \d+\.\d+\.\d+\S*\n.*", pointsman("version").stdout, re.DOTALL)
+
+
+def test_demo_counts_what_it_promises():
+    done = pointsman("demo", "--json", "--records", "300")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["records"] == told["responses"] == told["decisions"] == 300
+    assert {"dead_letters", "routes", "cost_usd", "baseline_cost_usd", "cache"} <= told.keys()
+
+
+def test_the_policy_of_these_tests_is_one_that_the_program_accepts(files):
+    policy = json.dumps(POLICY)
+    config = GOOD + "  \n"
+    config = config.replace("models:\n", "models:\n  - {name: capable, provider: openai, base_url: 'http://localhost:1/v1', model: c, price: free}\n")
+    done = pointsman("check-config", "-c", files(config=config, policy=policy))
+    assert done.returncode == 0, done.stderr
