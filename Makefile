@@ -3,7 +3,10 @@
 
 SAN ?=
 BUILD ?= build$(if $(SAN),/$(SAN))
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PREFIX ?= /usr/local
 PKGS := avro-c rdkafka libcurl hiredis libfyaml openssl libpcre2-8 libhs libmicrohttpd
 LIBS_EXTRA := -lm
 OPT ?= -O2 -g
@@ -47,6 +50,37 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libpointsman.a
 .PHONY: unit
 unit: $(UNIT_BINS) ## build and run the unit tests (cmocka); T=name runs one
 	@for t in $(if $(T),$(BUILD)/unit/test_$(T),$(UNIT_BINS)); do $$t || exit 1; done
+
+.PHONY: deps
+deps: ## install what building and testing need (Debian; asks sudo without root)
+	@tests/scripts/deps.sh test
+
+# After deps the libraries' flags must be asked for anew, hence a second make.
+.PHONY: test
+test: deps ## all tests: unit, then integration against a real broker, Redis and registry
+	@$(MAKE) --no-print-directory all unit
+	@tests/scripts/test.sh
+
+.PHONY: demo
+demo: ## install what building needs, build, and show the worker at work on its own small world
+	@tests/scripts/deps.sh build
+	@$(MAKE) --no-print-directory -s $(BUILD)/pointsman
+	@$(BUILD)/pointsman demo $(if $(RECORDS),--records $(RECORDS))
+
+.PHONY: lint
+lint: ## the house rules, gcc and clang with warnings as errors, shellcheck
+	@tests/scripts/lint.sh
+
+.PHONY: bench
+bench: all ## throughput and CPU with an instant model; RECORDS=20000
+	@tests/scripts/deps.sh test
+	@tests/bench/bench.sh $(RECORDS)
+
+.PHONY: install
+install: $(BUILD)/pointsman ## install under PREFIX (/usr/local); DESTDIR for packaging
+	install -D -m 755 $(BUILD)/pointsman $(DESTDIR)$(PREFIX)/bin/pointsman
+	install -d $(DESTDIR)$(PREFIX)/share/pointsman/schemas
+	install -m 644 $(wildcard schemas/*.avsc) $(DESTDIR)$(PREFIX)/share/pointsman/schemas/
 
 .PHONY: clean
 clean: ## remove what was built
