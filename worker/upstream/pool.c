@@ -1,0 +1,355 @@
+/*
+ * pool.c: the thread of one model.
+ *
+ * The one idea: a round. Take what came in, start what may start, hand out what is finished in one batch, sleep until a
+ * socket, a timer or another thread has something. Everything a job can wait for is one of two lines: `ready` waits for a
+ * free place, `later` for a time (a retry, a resting model). So each waiting job has an end: a place, a time, its deadline,
+ * a sweep.
+ *
+ * What a finished call means is in settle.c; limits shared between workers will be asked for in `start_ready`, where a
+ * place is given out.
+ */
+#include "worker/upstream/pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+enum { TIMEOUT_MS = 60000 }; /* where the settings say nothing */
+
+void pool_poke(struct pool *pool)
+{
+	uint64_t one = 1;
+	ssize_t n = write(pool->poke_fd, &one, sizeof one);
+	(void)n; /* full means that it is readable, which is all we want */
+}
+
+void pool_push(struct pool *pool, struct list *jobs)
+{
+	handover_push_list(&pool->inbox, jobs);
+}
+
+void pool_finish(struct pool *pool, struct job *job)
+{
+	list_push(&pool->finished, &job->link);
+}
+
+static void drop_all(struct pool *pool, struct list *jobs)
+{
+	for (struct link *l; (l = list_pop(jobs)) != NULL;) {
+		struct job *job = LINK_OWNER(struct job, link, l);
+		flight_dropped(job);
+		pool_finish(pool, job);
+	}
+}
+
+static void fail_expired(struct pool *pool, struct line *line, int64_t now_us)
+{
+	struct list expired = {0};
+	line_take_expired(line, now_us, &expired);
+	for (struct link *l; (l = list_pop(&expired)) != NULL;) {
+		struct job *job = LINK_OWNER(struct job, link, l);
+		flight_expired(job);
+		pool_finish(pool, job);
+	}
+}
+
+void pool_wait_until(struct pool *pool, struct job *job, int64_t not_before_us)
+{
+	job->call.not_before_us = not_before_us;
+	line_push(&pool->later, not_before_us, job->call.deadline_us, job->fetched_us, job);
+}
+
+void pool_publish_breaker(struct pool *pool, int64_t now_us)
+{
+	atomic_store_explicit(&pool->blocked_until_us, breaker_blocked_until(&pool->breaker, now_us), memory_order_relaxed);
+	gauge_set(pool->counts.breaker_open, pool->breaker.state == BREAKER_CLOSED ? 0 : 1);
+}
+
+static void note_skip(struct pool *pool, struct job *job, uint32_t at)
+{
+	struct flight *flight = flight_of(job);
+	if ((flight->skipped >> at & 1) != 0)
+		return;
+	flight->skipped |= UINT64_C(1) << at;
+	struct attempt *a = flight_note(job, pool->index);
+	a->started_at_ms = clock_wall_ms();
+	a->outcome = (enum outcome)atomic_load_explicit(&pool->blocked_by, memory_order_relaxed);
+	a->detail = STR("not called: the model rests after errors");
+}
+
+struct pool *pool_for(struct pool *const *pools, struct job *job, int64_t now_us)
+{
+	struct call *call = &job->call;
+	struct flight *flight = flight_of(job);
+	struct pool *soonest = NULL;
+	uint32_t at = 0;
+	int64_t soonest_us = 0;
+	for (uint32_t i = 0; i < call->model_count && i < FLIGHT_MODELS && call->attempts_left > 0; i++) {
+		if ((flight->spent >> i & 1) != 0)
+			continue;
+		struct pool *pool = pools[call->models[i]];
+		int64_t until_us = atomic_load_explicit(&pool->blocked_until_us, memory_order_relaxed);
+		bool open = until_us > now_us;
+		if (open)
+			note_skip(pool, job, i);
+		if (soonest == NULL || !open || until_us < soonest_us) {
+			soonest = pool;
+			soonest_us = open ? until_us : 0;
+			at = i;
+		}
+		if (!open)
+			break;
+	}
+	if (soonest == NULL) {
+		flight_given_up(job);
+		return NULL;
+	}
+	if (call->deadline_us != 0 && soonest_us >= call->deadline_us) {
+		flight_failed(job, OUTCOME_NO_MODEL,
+		              arena_printf(&job->arena, "every model left rests after errors for longer than the deadline allows%s%.*s",
+		                           flight->last_words.data != NULL ? "; " : "", STR_ARG(flight->last_words)));
+		return NULL;
+	}
+	if (call->model_at != at)
+		flight->tries_here = 0;
+	call->model_at = at;
+	call->not_before_us = soonest_us;
+	return soonest;
+}
+
+/* Into the line it belongs to. */
+static void admit(struct pool *pool, struct job *job, int64_t now_us)
+{
+	if (job->call.outcome != OUTCOME_NONE) { /* no model was left when it was submitted */
+		pool_finish(pool, job);
+		return;
+	}
+	if ((int32_t)(flight_of(job)->round - pool->seen_round) < 0 || !record_may_start(&job->rec)) {
+		flight_dropped(job);
+		pool_finish(pool, job);
+		return;
+	}
+	if (job->state == JOB_DECIDED || job->state == JOB_CALLING)
+		(void)job_advance(job, JOB_WAITING); /* aborts in debug builds */
+	if (job->call.not_before_us > now_us)
+		pool_wait_until(pool, job, job->call.not_before_us);
+	else
+		line_push(&pool->ready, -(int64_t)job->req.priority, job->call.deadline_us, job->fetched_us, job);
+}
+
+static void place(struct pool *pool, struct job *job, int64_t now_us)
+{
+	struct pool *to = pool_for(pool->pools, job, now_us);
+	if (to == NULL)
+		pool_finish(pool, job);
+	else if (to == pool)
+		admit(pool, job, now_us);
+	else
+		handover_push(&to->inbox, &job->link);
+}
+
+void pool_move_on(struct pool *pool, struct job *job)
+{
+	if (job->state == JOB_CALLING)
+		(void)job_advance(job, JOB_WAITING); /* aborts in debug builds */
+	if (job->call.model_at < FLIGHT_MODELS)
+		flight_of(job)->spent |= UINT64_C(1) << job->call.model_at;
+	place(pool, job, clock_mono_us());
+}
+
+/* The record's id where it may stand in a header as it is. */
+static struct str header_id(struct str id)
+{
+	if (id.len == 0 || id.len > TRANSFER_ID_MAX || id.data[0] == ' ' || id.data[id.len - 1] == ' ')
+		return STR_NULL;
+	for (size_t i = 0; i < id.len; i++)
+		if (id.data[i] < 0x20 || id.data[i] > 0x7e)
+			return STR_NULL;
+	return id;
+}
+
+static void start(struct pool *pool, struct job *job, bool trial, int64_t now_us)
+{
+	struct call *call = &job->call;
+	struct flight *flight = flight_of(job);
+	if (flight->built_for != pool->index) {
+		flight->body = pool->provider->build_request(pool->model, call, &job->arena);
+		idempotency_key(pool->hash, pool->cluster_id, &job->rec, call->purpose, pool->model->name, flight->body, flight->key);
+		flight->built_for = pool->index;
+	}
+	int64_t timeout_ms = call->timeout_ms > 0 ? call->timeout_ms : pool->model->timeout_ms > 0 ? pool->model->timeout_ms : TIMEOUT_MS;
+	flight->cut_short = call->deadline_us != 0 && (call->deadline_us - now_us) / 1000 < timeout_ms;
+	if (flight->cut_short)
+		timeout_ms = (call->deadline_us - now_us + 999) / 1000;
+	flight->trial = trial;
+	flight->tries_here++;
+	call->attempts_left--;
+	flight->started_us = now_us;
+	flight->started_at_ms = clock_wall_ms();
+	if (job->called_us == 0)
+		job->called_us = now_us;
+	if (job->rec.redelivered && !call->repeated) {
+		call->repeated = true;
+		counter_add(pool->counts.repeated, 1);
+	}
+	if (job->state != JOB_ASKING)
+		(void)job_advance(job, JOB_CALLING); /* aborts in debug builds */
+	if (pool->names == RESOLVE_FAILED) {
+		const struct transfer_result no_name = {.end = TRANSFER_NO_NAME, .why = "the host's name does not resolve"};
+		settle_unstarted(pool, job, &no_name);
+		return;
+	}
+	transfers_start(pool->transfers, flight->body, (struct str){flight->key, IDEMPOTENCY_CHARS}, header_id(job->req.id), timeout_ms,
+	                job);
+}
+
+/* True when calls can start; false while the name is being looked up. */
+static bool names_ready(struct pool *pool)
+{
+	if (pool->names == RESOLVE_NOT_NEEDED)
+		return true;
+	char line[RESOLVE_LINE_MAX];
+	uint32_t before = pool->names_version;
+	pool->names = resolver_get(pool->resolver, pool->index, &pool->names_version, line);
+	if (pool->names_version != before)
+		transfers_resolve(pool->transfers, str_of(line));
+	return pool->names != RESOLVE_PENDING;
+}
+
+static void start_ready(struct pool *pool, int64_t now_us)
+{
+	if (pool->ready.count == 0 || !names_ready(pool))
+		return;
+	while (transfers_active(pool->transfers) < pool->concurrency) {
+		struct job *job = line_pop(&pool->ready);
+		bool trial = false;
+		if (job == NULL)
+			break;
+		if (!record_may_start(&job->rec)) {
+			flight_dropped(job);
+			pool_finish(pool, job);
+		} else if (job->call.deadline_us != 0 && job->call.deadline_us <= now_us) {
+			flight_expired(job);
+			pool_finish(pool, job);
+		} else if (!breaker_admit(&pool->breaker, now_us, &trial)) {
+			pool_publish_breaker(pool, now_us);
+			place(pool, job, now_us);
+		} else {
+			if (trial)
+				pool_publish_breaker(pool, now_us);
+			start(pool, job, trial, now_us);
+		}
+	}
+}
+
+static bool may_not_start(void *ctx, const struct line_entry *entry)
+{
+	(void)ctx;
+	return !record_may_start(&entry->job->rec);
+}
+
+static bool every_one(void *ctx, const struct line_entry *entry)
+{
+	(void)ctx;
+	(void)entry;
+	return true;
+}
+
+static void cancel(void *ctx, struct transfer *t)
+{
+	struct pool *pool = ctx;
+	struct job *job = transfer_owner(t);
+	struct flight *flight = flight_of(job);
+	struct attempt *a = flight_note(job, pool->index);
+	a->started_at_ms = flight->started_at_ms;
+	a->micros = clock_mono_us() - flight->started_us;
+	a->sent = true;
+	a->detail = STR("given up: the worker stops");
+	breaker_saw(&pool->breaker, BREAKER_NEUTRAL, flight->trial, clock_mono_us());
+	transfers_cancel(pool->transfers, t);
+	flight_dropped(job);
+	pool_finish(pool, job);
+}
+
+/* What other threads asked for. */
+static void obey(struct pool *pool)
+{
+	struct list out = {0};
+	uint64_t count;
+	ssize_t n = read(pool->poke_fd, &count, sizeof count);
+	(void)n; /* EAGAIN: nobody poked */
+	uint32_t round = atomic_load_explicit(pool->abort_round, memory_order_acquire);
+	bool abort_all = round != pool->seen_round;
+	bool sweep = atomic_exchange_explicit(&pool->sweep, false, memory_order_acquire);
+	if (!abort_all && !sweep)
+		return;
+	pool->seen_round = round;
+	line_take_if(&pool->ready, abort_all ? every_one : may_not_start, NULL, &out);
+	line_take_if(&pool->later, abort_all ? every_one : may_not_start, NULL, &out);
+	drop_all(pool, &out);
+	if (abort_all)
+		transfers_each(pool->transfers, cancel, pool);
+}
+
+static void take_inbox(struct pool *pool, int64_t now_us)
+{
+	struct list in = {0};
+	handover_take(&pool->inbox, &in, 0);
+	for (struct link *l; (l = list_pop(&in)) != NULL;)
+		admit(pool, LINK_OWNER(struct job, link, l), now_us);
+	const struct line_entry *due;
+	while ((due = line_first(&pool->later)) != NULL && due->rank <= now_us) {
+		struct job *job = line_pop(&pool->later);
+		job->call.not_before_us = 0;
+		admit(pool, job, now_us);
+	}
+}
+
+static int64_t next_time(const struct pool *pool)
+{
+	const struct line_entry *first = line_first(&pool->later);
+	int64_t next = first != NULL ? first->rank : INT64_MAX, deadline = line_next_deadline(&pool->ready);
+	next = deadline < next ? deadline : next;
+	deadline = line_next_deadline(&pool->later);
+	return deadline < next ? deadline : next;
+}
+
+static void hand_over(struct pool *pool)
+{
+	uint32_t waiting = (uint32_t)(pool->ready.count + pool->later.count), calling = transfers_active(pool->transfers);
+	atomic_store_explicit(&pool->waiting, waiting, memory_order_relaxed);
+	atomic_store_explicit(&pool->calling, calling, memory_order_relaxed);
+	atomic_store_explicit(&pool->connections, transfers_connections(pool->transfers), memory_order_relaxed);
+	gauge_set(pool->counts.waiting, waiting);
+	gauge_set(pool->counts.calling, calling);
+	if (pool->finished.count == 0)
+		return;
+	struct list batch = pool->finished;
+	pool->finished = (struct list){0};
+	pool->hooks.done(pool->hooks.ctx, &batch);
+}
+
+void *pool_run(void *arg)
+{
+	struct pool *pool = arg;
+	while (!atomic_load_explicit(&pool->stop, memory_order_acquire)) {
+		int64_t now_us = clock_mono_us();
+		obey(pool);
+		take_inbox(pool, now_us);
+		fail_expired(pool, &pool->ready, now_us);
+		fail_expired(pool, &pool->later, now_us);
+		start_ready(pool, now_us);
+		hand_over(pool);
+		transfers_wait(pool->transfers, next_time(pool));
+		struct transfer_result result;
+		for (struct transfer *t; (t = transfers_next(pool->transfers, &result)) != NULL;)
+			settle(pool, t, &result);
+	}
+	hand_over(pool);
+	return NULL;
+}
