@@ -98,6 +98,7 @@ struct decision {
 	bool uncacheable; /* depended on the time of day or the like */
 	struct str prompt_version; /* hex of the answer prompt used */
 	double cost_usd;
+	struct route_work *work; /* route's own between its steps; in the job's arena */
 };
 
 enum purpose { PURPOSE_ANSWER, PURPOSE_ROUTER, PURPOSE_EMBED, PURPOSE_JUDGE };

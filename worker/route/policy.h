@@ -1,0 +1,94 @@
+/*
+ * policy.h: a compiled policy from the inside, for the files of this room. Others see route.h.
+ *
+ * Memory: the policy's arena, but for what stages hold and close. Immutable once policy_parse has returned.
+ */
+#ifndef ROUTE_POLICY_H
+#define ROUTE_POLICY_H
+
+#include <stdatomic.h>
+
+#include "common/hmac.h"
+#include "worker/route/route.h"
+#include "worker/route/stage.h"
+
+enum {
+	POLICY_MAX_STAGES = 8,
+	POLICY_MAX_ROUTES = 1000,
+	POLICY_MAX_NAME = 64,
+	POLICY_MAX_MODELS = 16,  /* of one route */
+	POLICY_MAX_REASON = 200, /* bytes; what is cached stays small */
+	POLICY_MAX_PROMPT_BYTES = 256 * 1024,
+	POLICY_MAX_LIST_BYTES = 16 * 1024 * 1024,
+	POLICY_VERSION_CHARS = 16
+};
+
+/* The stage name of a decision that no stage made. */
+#define ROUTE_WHEN_UNSURE "when_unsure"
+
+struct policy_stage {
+	const struct stage_ops *ops;
+	void *config;
+};
+
+/* What compiled stages read beside the text: all of it goes into the cache key. */
+struct policy_inputs {
+	bool length, hint, embedding;
+	struct str *attributes; /* sorted, each once */
+	uint32_t attribute_count;
+};
+
+struct policy {
+	atomic_uint refs;
+	struct arena arena;
+	struct str name, folder;
+	char decision_version[POLICY_VERSION_CHARS + 1], version[POLICY_VERSION_CHARS + 1];
+	struct text_rules text;
+	struct route *routes;
+	bool *reachable; /* by route: some rule, example or when_unsure leads there */
+	uint32_t route_count;
+	int when_unsure, baseline;
+	uint32_t languages; /* bit i: language_at(i); 0: any */
+	struct policy_stage stages[POLICY_MAX_STAGES];
+	uint32_t stage_count;
+	struct policy_inputs inputs;
+	struct buf warnings;
+};
+
+/* By name; -1 when there is none. */
+int policy_find_route(const struct policy *policy, struct str name);
+/* The same, marked reachable, for a reference at node; RC_BAD_INPUT with "did you mean". */
+enum rc policy_refer_route(struct policy *policy, const struct node *node, int *ret, struct err *err);
+/* The route named at node, without marking it. */
+enum rc policy_name_route(const struct policy *policy, const struct node *node, int *ret, struct err *err);
+/* The name nearest to a word that is no route, or NULL. */
+const char *policy_suggest_route(const struct policy *policy, struct str word);
+/* A stage declares that it reads this attribute. */
+void policy_reads_attribute(struct policy *policy, struct str name);
+/* One line for check-config. */
+void policy_warn(struct policy *policy, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* policy_routes.c: the routes section. canon: what can change an answer. */
+enum rc policy_routes_parse(struct policy *policy, const struct settings *settings, const struct node *node, struct arena *brief,
+                            struct canon *canon, struct err *err);
+
+enum rc policy_refer_model(const struct settings *settings, const struct node *node, int *ret, struct err *err);
+
+/* policy_files.c: text of a file named at a place of the policy, relative to its folder; regular files of at most max_bytes. */
+enum rc policy_read_file(const struct policy *policy, const struct node *at, struct str path, size_t max_bytes,
+                         struct arena *arena, struct str *ret, struct err *err);
+/* "lists/a.txt" -> what to open. */
+char *policy_path(const struct policy *policy, struct str path, struct arena *arena);
+/* A scalar, or a list of scalars: their texts, copied, each with its node. */
+struct policy_strings {
+	struct str *items;
+	const struct node **nodes; /* in brief memory */
+	uint32_t count;
+};
+enum rc policy_strings(struct policy *policy, const struct node *node, struct arena *brief, struct policy_strings *ret, struct err *err);
+/* SHA-256 of the bytes so far, cut to POLICY_VERSION_CHARS hex characters. */
+void policy_hash(const struct canon *canon, char out[POLICY_VERSION_CHARS + 1]);
+/* OPTION_CUSTOM parse that keeps the node; field is a const struct node *. */
+enum rc policy_keep_node(const struct node *node, void *field, struct arena *arena, struct err *err);
+
+#endif

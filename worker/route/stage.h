@@ -1,0 +1,56 @@
+/*
+ * stage.h: what a routing stage is. A stage is one file that fills a `struct stage_ops` and one line in stage.c's table.
+ *
+ * A stage's compiled form is immutable and shared by all threads; what it needs while deciding lives in its scratch, one per
+ * decider, or in the job's arena. A stage never does I/O after open: it returns VERDICT_ASK with job->call filled and is
+ * resumed with the answer there.
+ */
+#ifndef ROUTE_STAGE_H
+#define ROUTE_STAGE_H
+
+#include "common/config.h"
+#include "worker/job/job.h"
+#include "worker/route/canon.h"
+#include "worker/route/text.h"
+
+struct policy;
+
+/* What open gets. All that must last goes into policy->arena. */
+struct stage_setup {
+	struct policy *policy;   /* routes are complete */
+	const struct node *node; /* the stage's settings; its place for messages */
+	struct arena *brief;     /* memory that ends with the loading */
+	struct canon *canon;     /* everything that can change this stage's decisions is written here */
+};
+
+/* What decide and resume get and give. */
+struct stage_turn {
+	const struct policy *policy;
+	struct job *job; /* its arena is for whatever must outlive the turn */
+	struct text *text;
+	void *scratch;
+	int route;                 /* out, with VERDICT_DECIDED: index in the policy */
+	struct stage_trace *trace; /* out: score, label, runner_up, threshold, reason; NAN and null where it has none */
+	bool degraded;             /* out: something was down; the decision is not cached */
+};
+
+struct stage_ops {
+	const char *name;
+	uint32_t version; /* of the code: raised when the same input may be decided differently */
+	bool measured_in_languages; /* passes on texts outside the policy's `languages` */
+	enum rc (*open)(struct stage_setup *setup, void **ret, struct err *err);
+	void (*close)(void *stage);
+	void *(*scratch_new)(const void *stage); /* NULL: needs none */
+	void (*scratch_free)(void *scratch);
+	enum verdict (*decide)(const void *stage, struct stage_turn *turn);
+	enum verdict (*resume)(const void *stage, struct stage_turn *turn); /* NULL: never asks */
+};
+
+extern const struct stage_ops rules_stage;
+extern const struct stage_ops semantic_stage;
+
+/* The table: all stages there are, ends with NULL. */
+extern const struct stage_ops *const stage_table[];
+const struct stage_ops *stage_find(struct str name); /* NULL: none */
+
+#endif
