@@ -233,7 +233,7 @@ static enum rc bind_one(const struct option *o, const struct node *map, char *ou
 	if (node == NULL && o->required && o->fallback == NULL)
 		return refuse_missing(o, scope);
 	if (node == NULL)
-		return o->fallback != NULL ? option_read_scalar(o, NULL, str_of(o->fallback), field, scope->arena, scope->err) : RC_OK;
+		return o->fallback != NULL && o->kind != OPTION_CUSTOM ? option_read_scalar(o, NULL, str_of(o->fallback), field, scope->arena, scope->err) : RC_OK;
 	switch (o->kind) {
 	case OPTION_STR_LIST: return bind_str_list(o, node, field, scope);
 	case OPTION_PAIRS: return bind_pairs(o, node, field, scope);

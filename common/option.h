@@ -25,7 +25,7 @@ enum option_kind {
 	OPTION_SECTION,   /* nested struct: table in sub, its offsets from this offset */
 	OPTION_MAPS,      /* list of maps: table in sub; the field is a pointer to structs of item_bytes, then a uint32_t count */
 	OPTION_SECRET,    /* struct str; the value as NAME, NAME_env (a variable) or NAME_file (a file's first line) */
-	OPTION_CUSTOM     /* parse(node, field, arena, err) */
+	OPTION_CUSTOM     /* parse(node, field, arena, err); its fallback is only shown: the caller sets it before */
 };
 
 struct option {

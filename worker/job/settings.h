@@ -1,6 +1,7 @@
 /*
- * settings.h: the configuration file as structs. The option table that fills them (and writes the example, the reference
- * and the JSON Schema) is settings.c.
+ * settings.h: the configuration file as structs. The option tables that fill them (and write the example, the
+ * reference and the JSON Schema) are settings_options.c and settings_models.c; what one setting asks of another is
+ * settings_check.c.
  *
  * Thread: read-only after settings_load. Memory: the settings' own arena; settings_free.
  */
@@ -81,6 +82,7 @@ struct model_settings {
 	struct str model;   /* the provider's name of it */
 	struct str api_key; /* resolved from api_key_env or api_key_file; data NULL: none */
 	struct str auth_header; /* data NULL: Authorization: Bearer */
+	struct str token_file;  /* resolved path of a token that may be rotated; api_key holds what it was at load. data NULL: none */
 	struct pair_list headers, query;
 	struct pair_list params_set;   /* JSON scalars as text */
 	struct str_list params_drop;
