@@ -1,0 +1,184 @@
+/*
+ * encode.c: a finished job -> its outputs.
+ *
+ * The one idea: encoding cannot fail for its caller. A response over the limit becomes the record's failure and is told
+ * without what made it large; an audit over the limit is told in brief; a dead letter's value is cut. What a format cannot
+ * write becomes INTERNAL.
+ */
+#include "worker/wire/room.h"
+
+#include "common/hmac.h"
+#include "common/json.h"
+#include "worker/wire/headers.h"
+
+enum { RECORD_OVERHEAD = 128 }; /* what Kafka adds to key, value and headers, generously */
+
+struct encoding {
+	struct wire_coder *coder;
+	const struct settings *settings;
+	struct job *job;
+	const struct wire_facts *facts;
+	struct output **tail;
+	int format;
+	struct output copied; /* the headers that response, decision and forwarded record share */
+	size_t beside_bytes;  /* of a record: key, headers and what Kafka adds */
+};
+
+static void tell_record(struct sink *sink, enum wire_record kind, const struct telling *t)
+{
+	switch (kind) {
+	case RECORD_RESPONSE: records_response(sink, t); break;
+	case RECORD_DECISION: records_decision(sink, t); break;
+	default:
+		sink->open_record(sink, "request");
+		records_request(sink, t);
+		sink->close(sink);
+		sink->open_record(sink, "decision");
+		records_decision(sink, t);
+		sink->close(sink);
+	}
+}
+
+static struct str write_json(enum wire_record kind, const struct telling *t, struct arena *arena)
+{
+	struct buf out;
+	struct json_sink json;
+	buf_init(&out, arena, kind == RECORD_RESPONSE ? 1024 + t->job->call.text.len : 2048);
+	json_sink_init(&json, &out);
+	json.sink.open_record(&json.sink, NULL);
+	tell_record(&json.sink, kind, t);
+	json.sink.close(&json.sink);
+	return buf_view(&out);
+}
+
+enum rc wire_write(struct wire_coder *coder, int format, enum wire_record kind, const struct telling *t, struct arena *arena,
+                   struct str *ret, struct err *err)
+{
+	(void)coder; /* JSON needs no schema */
+	(void)err;
+	const struct output_settings *settings = &t->settings->output;
+	struct str json = write_json(kind, t, arena);
+	if (format == FORMAT_JSON && kind == RECORD_RESPONSE && settings->fields.count != 0)
+		json = shape_response(settings, arena, json);
+	*ret = json;
+	return RC_OK;
+}
+
+static struct output *add_output(struct encoding *e, enum output_kind kind, struct str topic, struct str value)
+{
+	struct output *out = arena_zalloc(&e->job->arena, sizeof *out);
+	out->kind = kind;
+	out->topic = topic;
+	out->key = e->job->rec.key;
+	out->value = value;
+	out->partition = -1;
+	*e->tail = out;
+	e->tail = &out->next;
+	return out;
+}
+
+static void add_with_headers(struct encoding *e, enum output_kind kind, struct str topic, struct str value)
+{
+	struct output *out = add_output(e, kind, topic, value);
+	out->headers = e->copied.headers;
+	out->header_count = e->copied.header_count;
+}
+
+static void become(struct encoding *e, enum outcome outcome, struct str message)
+{
+	e->job->outcome = outcome;
+	e->job->error = message;
+}
+
+/* Data NULL when the record is over output.max_bytes. What cannot be written in its format is told in JSON: an odd record
+ * that says why is better than none. */
+static struct str write_bounded(struct encoding *e, enum wire_record kind, bool brief, size_t *ret_bytes)
+{
+	struct telling t = {e->settings, e->job, e->facts, brief};
+	struct err err = {""};
+	struct str value;
+	if (wire_write(e->coder, e->format, kind, &t, &e->job->arena, &value, &err) != RC_OK) {
+		become(e, OUTCOME_INTERNAL, arena_printf(&e->job->arena, "a record could not be written: %.300s", err.text));
+		value = write_json(kind, &t, &e->job->arena);
+	}
+	size_t max = e->settings->output.max_bytes;
+	*ret_bytes = value.len;
+	return max != 0 && value.len + e->beside_bytes > max ? STR_NULL : value;
+}
+
+static void too_large(struct encoding *e, const char *what, size_t bytes)
+{
+	become(e, OUTCOME_OUTPUT_TOO_LARGE,
+	       arena_printf(&e->job->arena, "the %s has %zu bytes; output.max_bytes is %zu", what, bytes, e->settings->output.max_bytes));
+}
+
+static void encode_forward(struct encoding *e)
+{
+	size_t bytes;
+	struct str value = write_bounded(e, RECORD_FORWARD, false, &bytes);
+	if (value.data == NULL)
+		too_large(e, "forwarded record", bytes);
+	else
+		add_with_headers(e, OUTPUT_FORWARD, e->facts->route_topic, value);
+}
+
+static void encode_response(struct encoding *e)
+{
+	size_t bytes;
+	struct str value = write_bounded(e, RECORD_RESPONSE, false, &bytes);
+	if (value.data == NULL) {
+		too_large(e, "response", bytes);
+		struct telling brief = {e->settings, e->job, e->facts, true};
+		if (wire_write(e->coder, e->format, RECORD_RESPONSE, &brief, &e->job->arena, &value, NULL) != RC_OK)
+			value = write_json(RECORD_RESPONSE, &brief, &e->job->arena);
+	}
+	add_with_headers(e, OUTPUT_RESPONSE, e->settings->output.responses, value);
+}
+
+static void encode_decision(struct encoding *e)
+{
+	size_t bytes;
+	struct str value = write_bounded(e, RECORD_DECISION, false, &bytes);
+	if (value.data == NULL) {
+		struct telling brief = {e->settings, e->job, e->facts, true};
+		if (wire_write(e->coder, e->format, RECORD_DECISION, &brief, &e->job->arena, &value, NULL) != RC_OK)
+			value = write_json(RECORD_DECISION, &brief, &e->job->arena);
+	}
+	add_with_headers(e, OUTPUT_DECISION, e->settings->output.decisions, value);
+}
+
+static void encode_dead_letter(struct encoding *e)
+{
+	struct job *job = e->job;
+	struct output *out = add_output(e, OUTPUT_DEAD_LETTER, e->settings->output.dead_letters, job->rec.value);
+	size_t max = e->settings->output.max_bytes, original = job->rec.value.len;
+	headers_dead_letter(e->settings, job, original, out);
+	size_t beside = headers_bytes(out) + job->rec.key.len + RECORD_OVERHEAD;
+	if (max == 0 || original + beside <= max) {
+		if (original != 0)
+			out->header_count--; /* the last says that the value was cut */
+		return;
+	}
+	out->value.len = max > beside ? max - beside : 0;
+}
+
+void wire_encode(struct wire_coder *coder, struct job *job, const struct wire_facts *facts)
+{
+	const struct settings *settings = coder->wire->settings;
+	int format = settings->output.format == FORMAT_INPUT ? job->req.format : settings->output.format;
+	struct encoding e = {.coder = coder, .settings = settings, .job = job, .facts = facts, .tail = &job->outputs, .format = format};
+	job->outputs = NULL;
+	headers_copy(&settings->output, job, &e.copied);
+	e.beside_bytes = headers_bytes(&e.copied) + job->rec.key.len + RECORD_OVERHEAD;
+	if (job->dec.id[0] == '\0')
+		uuid7(facts->now_ms, job->dec.id);
+	if (job->outcome == OUTCOME_NONE)
+		become(&e, OUTCOME_INTERNAL, STR("the record came to its end without an outcome"));
+	if (job->outcome == OUTCOME_FORWARDED)
+		encode_forward(&e);
+	if (outcome_info(job->outcome)->status != STATUS_NONE)
+		encode_response(&e);
+	encode_decision(&e);
+	if (outcome_info(job->outcome)->dead_letter || (job->outcome == OUTCOME_EXPIRED && settings->output.dead_letter_expired))
+		encode_dead_letter(&e);
+}
