@@ -32,6 +32,9 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# assembled into the program by .incbin, which the compiler's dependency files do not see
+$(BUILD)/worker/engine/admin_page.o: worker/engine/admin_page.html
+
 $(BUILD)/libpointsman.a: $(LIB_OBJS)
 	@rm -f $@
 	ar rcs $@ $^
