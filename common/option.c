@@ -25,7 +25,7 @@ struct scope { /* where in the file a table is bound: for names and places in me
 
 static const char *const secret_suffixes[] = {"", "_env", "_file"};
 
-static bool answers_to(const struct option *o, struct str key)
+static bool answers_to(const struct config_option *o, struct str key)
 {
 	if (o->kind != OPTION_SECRET)
 		return str_is(key, o->name);
@@ -41,14 +41,14 @@ struct names { /* of a table, its secrets with their suffixes, for suggestions *
 	unsigned count;
 };
 
-static struct names names_of(const struct option *table, struct arena *arena)
+static struct names names_of(const struct config_option *table, struct arena *arena)
 {
 	struct names names = {0};
 	unsigned rows = 0;
 	while (table[rows].name != NULL)
 		rows++;
 	names.items = arena_array(arena, (size_t)rows * 3 + 1, sizeof *names.items);
-	for (const struct option *o = table; o->name != NULL; o++)
+	for (const struct config_option *o = table; o->name != NULL; o++)
 		for (unsigned i = 0; i < (o->kind == OPTION_SECRET ? 3u : 1u); i++)
 			names.items[names.count++] = arena_printf(arena, "%s%s", o->name, secret_suffixes[i]).data;
 	return names;
@@ -59,10 +59,10 @@ static const char *name_at(const void *ctx, unsigned i)
 	return ((const struct names *)ctx)->items[i];
 }
 
-static enum rc refuse_unknown(const struct option *table, const struct node *map, const struct scope *scope)
+static enum rc refuse_unknown(const struct config_option *table, const struct node *map, const struct scope *scope)
 {
 	for (unsigned i = 0; i < map->count; i++) {
-		const struct option *o = table;
+		const struct config_option *o = table;
 		while (o->name != NULL && !answers_to(o, map->entries[i].key->scalar))
 			o++;
 		if (o->name == NULL) {
@@ -91,7 +91,7 @@ static void write_path(const struct scope *scope, const char *name, char path[LO
 		(void)snprintf(path + n, LONGEST_PATH - n, "%s", name); /* cut on purpose */
 }
 
-static enum rc refuse_missing(const struct option *o, const struct scope *scope)
+static enum rc refuse_missing(const struct config_option *o, const struct scope *scope)
 {
 	char path[LONGEST_PATH], hint[256];
 	const char *value = o->example != NULL ? o->example : o->fallback;
@@ -104,7 +104,7 @@ static enum rc refuse_missing(const struct option *o, const struct scope *scope)
 	return config_error_hint(scope->at, scope->err, hint, "\"%s\" is missing", path);
 }
 
-static enum rc bind_str_list(const struct option *o, const struct node *node, struct str_list *out, const struct scope *scope)
+static enum rc bind_str_list(const struct config_option *o, const struct node *node, struct str_list *out, const struct scope *scope)
 {
 	struct node_entry self = {.value = (struct node *)(uintptr_t)node}; /* only read below */
 	bool one = node->kind == NODE_SCALAR;
@@ -122,7 +122,7 @@ static enum rc bind_str_list(const struct option *o, const struct node *node, st
 	return RC_OK;
 }
 
-static enum rc bind_pairs(const struct option *o, const struct node *node, struct pair_list *out, const struct scope *scope)
+static enum rc bind_pairs(const struct config_option *o, const struct node *node, struct pair_list *out, const struct scope *scope)
 {
 	if (node->kind != NODE_MAP)
 		return config_error(node, scope->err, "\"%s\" is a map of names and values", o->name);
@@ -171,7 +171,7 @@ static enum rc read_secret(unsigned form, const struct node *node, struct str *r
 	return RC_OK;
 }
 
-static enum rc bind_secret(const struct option *o, const struct node *map, struct str *out, const struct scope *scope)
+static enum rc bind_secret(const struct config_option *o, const struct node *map, struct str *out, const struct scope *scope)
 {
 	const struct node *given = NULL;
 	for (unsigned form = 0; form < 3; form++) {
@@ -190,9 +190,9 @@ static enum rc bind_secret(const struct option *o, const struct node *map, struc
 	return given == NULL && o->required ? refuse_missing(o, scope) : RC_OK;
 }
 
-static enum rc bind_table(const struct option *table, const struct node *map, char *out, const struct scope *scope);
+static enum rc bind_table(const struct config_option *table, const struct node *map, char *out, const struct scope *scope);
 
-static enum rc bind_maps(const struct option *o, const struct node *node, void *field, const struct scope *scope)
+static enum rc bind_maps(const struct config_option *o, const struct node *node, void *field, const struct scope *scope)
 {
 	if (node->kind != NODE_LIST)
 		return config_error_hint(node, scope->err, "begin each with a dash", "\"%s\" is a list of maps", o->name);
@@ -217,7 +217,7 @@ static const struct node *key_of(const struct node *map, const char *name)
 	return NULL;
 }
 
-static enum rc bind_one(const struct option *o, const struct node *map, char *out, const struct scope *scope)
+static enum rc bind_one(const struct config_option *o, const struct node *map, char *out, const struct scope *scope)
 {
 	void *field = out + o->offset;
 	const struct node *node = config_get(map, o->name);
@@ -247,7 +247,7 @@ static enum rc bind_one(const struct option *o, const struct node *map, char *ou
 	}
 }
 
-static enum rc bind_table(const struct option *table, const struct node *map, char *out, const struct scope *scope)
+static enum rc bind_table(const struct config_option *table, const struct node *map, char *out, const struct scope *scope)
 {
 	if (map != NULL && map->kind == NODE_NULL)
 		map = NULL;
@@ -255,12 +255,12 @@ static enum rc bind_table(const struct option *table, const struct node *map, ch
 		return config_error(map, scope->err, "a map of settings is expected%s%s", scope->name != NULL ? " for " : " here",
 		                    scope->name != NULL ? scope->name : "");
 	enum rc rc = map != NULL ? refuse_unknown(table, map, scope) : RC_OK;
-	for (const struct option *o = table; rc == RC_OK && o->name != NULL; o++)
+	for (const struct config_option *o = table; rc == RC_OK && o->name != NULL; o++)
 		rc = bind_one(o, map, out, scope);
 	return rc;
 }
 
-enum rc config_bind(const struct option *table, const struct node *map, void *out, struct arena *arena, struct err *err)
+enum rc config_bind(const struct config_option *table, const struct node *map, void *out, struct arena *arena, struct err *err)
 {
 	struct scope root = {.at = map, .arena = arena, .err = err};
 	return bind_table(table, map, out, &root);

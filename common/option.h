@@ -1,5 +1,5 @@
 /*
- * option.h: tables of `struct option` that check a YAML map, fill a struct and write their own documentation.
+ * option.h: tables of `struct config_option` that check a YAML map, fill a struct and write their own documentation.
  *
  * A table describes one map: name, kind, where in the struct, default, words for the reference; it ends with a NULL name.
  * Unknown keys, wrong kinds and values out of range are errors with position and advice (config.h).
@@ -28,7 +28,7 @@ enum option_kind {
 	OPTION_CUSTOM     /* parse(node, field, arena, err); its fallback is only shown: the caller sets it before */
 };
 
-struct option {
+struct config_option {
 	const char *name;
 	enum option_kind kind;
 	size_t offset;
@@ -38,7 +38,7 @@ struct option {
 	double min, max;      /* numbers, bytes, ms; both 0: unbounded */
 	bool required;
 	bool secret; /* never shown; for OPTION_PAIRS the values */
-	const struct option *sub; /* OPTION_SECTION, OPTION_MAPS; ends with a NULL name */
+	const struct config_option *sub; /* OPTION_SECTION, OPTION_MAPS; ends with a NULL name */
 	enum rc (*parse)(const struct node *node, void *field, struct arena *arena, struct err *err);
 	const char *example;     /* text for the example file; NULL: the default, commented out */
 	const char *schema_json; /* OPTION_CUSTOM: its JSON Schema fragment */
@@ -47,16 +47,16 @@ struct option {
 };
 
 /* map may be NULL (all defaults). out is zeroed by the caller. */
-enum rc config_bind(const struct option *table, const struct node *map, void *out, struct arena *arena, struct err *err);
+enum rc config_bind(const struct config_option *table, const struct node *map, void *out, struct arena *arena, struct err *err);
 
 /* "64", "4 MB", "10s" read as the kind's number, in its unit. false: no such number or unit. */
 bool option_number(enum option_kind kind, struct str text, double *ret);
 
 /* What a table says of itself. */
-void option_write_example(const struct option *table, struct buf *out);
-void option_write_reference(const struct option *table, struct buf *out); /* Markdown, one table per section */
-void option_write_schema(const struct option *table, const char *title, struct buf *out); /* JSON Schema 2020-12 */
+void option_write_example(const struct config_option *table, struct buf *out);
+void option_write_reference(const struct config_option *table, struct buf *out); /* Markdown, one table per section */
+void option_write_schema(const struct config_option *table, const char *title, struct buf *out); /* JSON Schema 2020-12 */
 /* The bound struct as YAML; secrets, and passwords inside URLs, as "***". */
-void option_write_effective(const struct option *table, const void *values, struct buf *out);
+void option_write_effective(const struct config_option *table, const void *values, struct buf *out);
 
 #endif

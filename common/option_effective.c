@@ -38,7 +38,7 @@ static bool sounds_secret(struct str name)
 	return false;
 }
 
-static void write_pairs(const struct option *o, const struct pair_list *list, struct buf *out)
+static void write_pairs(const struct config_option *o, const struct pair_list *list, struct buf *out)
 {
 	buf_char(out, '{');
 	for (uint32_t i = 0; i < list->count; i++) {
@@ -75,7 +75,7 @@ static void pick_choice(void *ctx, int index, struct str name)
 		wanted->name = name;
 }
 
-static bool is_absent(const struct option *o, const void *field)
+static bool is_absent(const struct config_option *o, const void *field)
 {
 	switch (o->kind) {
 	case OPTION_STR:
@@ -87,7 +87,7 @@ static bool is_absent(const struct option *o, const void *field)
 	}
 }
 
-static void write_value(const struct option *o, const void *field, struct buf *out)
+static void write_value(const struct config_option *o, const void *field, struct buf *out)
 {
 	struct wanted_choice choice = {.index = -1, .name = STR("?")};
 	switch (o->kind) {
@@ -112,9 +112,9 @@ static void write_value(const struct option *o, const void *field, struct buf *o
 	}
 }
 
-static void write_table(const struct option *table, const char *base, struct buf *out, unsigned by, bool item)
+static void write_table(const struct config_option *table, const char *base, struct buf *out, unsigned by, bool item)
 {
-	for (const struct option *o = table; o->name != NULL; o++) {
+	for (const struct config_option *o = table; o->name != NULL; o++) {
 		const char *field = base + o->offset;
 		if (is_absent(o, field))
 			continue;
@@ -141,7 +141,7 @@ static void write_table(const struct option *table, const char *base, struct buf
 	}
 }
 
-void option_write_effective(const struct option *table, const void *values, struct buf *out)
+void option_write_effective(const struct config_option *table, const void *values, struct buf *out)
 {
 	write_table(table, values, out, 0, false);
 }

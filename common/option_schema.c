@@ -15,9 +15,9 @@ static void add_choice(void *ctx, int index, struct str name)
 	json_write_str(out, name);
 }
 
-static void write_table(const struct option *table, struct buf *out);
+static void write_table(const struct config_option *table, struct buf *out);
 
-static void write_type(const struct option *o, struct buf *out)
+static void write_type(const struct config_option *o, struct buf *out)
 {
 	switch (o->kind) {
 	case OPTION_STR:
@@ -49,7 +49,7 @@ static void write_type(const struct option *o, struct buf *out)
 	}
 }
 
-static void write_property(const struct option *o, const char *suffix, const char *lead, struct buf *out)
+static void write_property(const struct config_option *o, const char *suffix, const char *lead, struct buf *out)
 {
 	json_key(out, arena_printf(out->arena, "%s%s", o->name, suffix).data);
 	buf_char(out, '{');
@@ -66,14 +66,14 @@ static void write_property(const struct option *o, const char *suffix, const cha
 }
 
 /* The members of one schema object, without its braces: the caller may add to them. */
-static void write_table(const struct option *table, struct buf *out)
+static void write_table(const struct config_option *table, struct buf *out)
 {
 	bool required = false;
 	json_key(out, "type");
 	buf_cstr(out, "[\"object\",\"null\"],\"additionalProperties\":false");
 	json_key(out, "properties");
 	buf_char(out, '{');
-	for (const struct option *o = table; o->name != NULL; o++) {
+	for (const struct config_option *o = table; o->name != NULL; o++) {
 		write_property(o, "", "", out);
 		if (o->kind == OPTION_SECRET) {
 			write_property(o, "_env", "Name of the environment variable that holds it: ", out);
@@ -86,7 +86,7 @@ static void write_table(const struct option *table, struct buf *out)
 		return;
 	json_key(out, "required");
 	buf_char(out, '[');
-	for (const struct option *o = table; o->name != NULL; o++) {
+	for (const struct config_option *o = table; o->name != NULL; o++) {
 		if (!o->required || o->kind == OPTION_SECRET)
 			continue;
 		json_sep(out);
@@ -95,7 +95,7 @@ static void write_table(const struct option *table, struct buf *out)
 	buf_char(out, ']');
 }
 
-void option_write_schema(const struct option *table, const char *title, struct buf *out)
+void option_write_schema(const struct config_option *table, const char *title, struct buf *out)
 {
 	buf_cstr(out, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\"");
 	json_key(out, "title");

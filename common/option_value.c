@@ -91,7 +91,7 @@ static const char *kind_words(enum option_kind kind)
 	}
 }
 
-static enum rc refuse_range(const struct option *o, const struct node *at, struct arena *arena, struct err *err)
+static enum rc refuse_range(const struct config_option *o, const struct node *at, struct arena *arena, struct err *err)
 {
 	struct buf words;
 	buf_init(&words, arena, 64);
@@ -104,14 +104,14 @@ static enum rc refuse_range(const struct option *o, const struct node *at, struc
 	return config_error(at, err, "\"%s\" must be %.*s", o->name, STR_ARG(buf_view(&words)));
 }
 
-static bool in_range(const struct option *o, double value)
+static bool in_range(const struct config_option *o, double value)
 {
 	if (o->min == 0 && o->max == 0)
 		return o->kind == OPTION_DOUBLE || o->kind == OPTION_I64 || value >= 0;
 	return value >= o->min && (o->max < o->min || value <= o->max);
 }
 
-static enum rc read_number(const struct option *o, const struct node *at, struct str text, void *field, struct arena *arena, struct err *err)
+static enum rc read_number(const struct config_option *o, const struct node *at, struct str text, void *field, struct arena *arena, struct err *err)
 {
 	double value;
 	bool has_unit = o->kind == OPTION_DURATION || o->kind == OPTION_BYTES;
@@ -130,7 +130,7 @@ static enum rc read_number(const struct option *o, const struct node *at, struct
 	return RC_OK;
 }
 
-static enum rc read_bool(const struct option *o, const struct node *at, struct str text, bool *field, struct err *err)
+static enum rc read_bool(const struct config_option *o, const struct node *at, struct str text, bool *field, struct err *err)
 {
 	bool yes = str_is(text, "true");
 	if ((at != NULL && at->quoted) || (!yes && !str_is(text, "false")))
@@ -162,7 +162,7 @@ static const char *choice_at(const void *ctx, unsigned i)
 	return ((const struct choice_list *)ctx)->names[i];
 }
 
-static enum rc read_enum(const struct option *o, const struct node *at, struct str text, int *field, struct arena *arena, struct err *err)
+static enum rc read_enum(const struct config_option *o, const struct node *at, struct str text, int *field, struct arena *arena, struct err *err)
 {
 	struct choice_list list = {.wanted = text, .found = -1};
 	option_each_choice(o->choices, visit_choice, &list);
@@ -182,7 +182,7 @@ static enum rc read_enum(const struct option *o, const struct node *at, struct s
 	return config_error_hint(at, err, hint.data, "unknown value \"%.*s\" for \"%s\"", STR_ARG(text), o->name);
 }
 
-enum rc option_read_scalar(const struct option *o, const struct node *at, struct str text, void *field, struct arena *arena, struct err *err)
+enum rc option_read_scalar(const struct config_option *o, const struct node *at, struct str text, void *field, struct arena *arena, struct err *err)
 {
 	switch (o->kind) {
 	case OPTION_STR:

@@ -7,7 +7,7 @@
 #include "common/option.h"
 
 /* Reads text into the field as the option's kind. at: where it stands; NULL for a default. */
-enum rc option_read_scalar(const struct option *o, const struct node *at, struct str text, void *field, struct arena *arena, struct err *err);
+enum rc option_read_scalar(const struct config_option *o, const struct node *at, struct str text, void *field, struct arena *arena, struct err *err);
 /* A number of the kind as a person would write it: 6000 of OPTION_DURATION is 6s. */
 void option_show_number(enum option_kind kind, double value, struct buf *out);
 /* Calls each(ctx, index, name) for the choices that have a name. */

@@ -17,18 +17,18 @@ static void indent(struct buf *out, unsigned by)
 		buf_char(out, ' ');
 }
 
-static bool is_active(const struct option *o)
+static bool is_active(const struct config_option *o)
 {
 	if (o->kind == OPTION_MAPS)
 		return true;
-	for (const struct option *sub = o->kind == OPTION_SECTION ? o->sub : NULL; sub != NULL && sub->name != NULL; sub++)
+	for (const struct config_option *sub = o->kind == OPTION_SECTION ? o->sub : NULL; sub != NULL && sub->name != NULL; sub++)
 		if (is_active(sub))
 			return true;
 	return o->kind != OPTION_SECTION && o->example != NULL && o->example[0] != '#';
 }
 
 /* The words as comment lines of at most COMMENT_COLUMNS. */
-static void write_doc_comment(const struct option *o, struct buf *out, unsigned by)
+static void write_doc_comment(const struct config_option *o, struct buf *out, unsigned by)
 {
 	size_t column = 0;
 	for (const char *word = o->doc; word != NULL && *word != '\0';) {
@@ -50,7 +50,7 @@ static void write_doc_comment(const struct option *o, struct buf *out, unsigned 
 }
 
 /* dash: the row begins an item of a list */
-static void write_row(const struct option *o, struct buf *out, unsigned by, bool dash)
+static void write_row(const struct config_option *o, struct buf *out, unsigned by, bool dash)
 {
 	const char *value = o->example != NULL ? o->example : o->fallback != NULL ? o->fallback : "";
 	bool active = is_active(o);
@@ -67,9 +67,9 @@ static void write_row(const struct option *o, struct buf *out, unsigned by, bool
 	buf_char(out, '\n');
 }
 
-static void write_example(const struct option *table, struct buf *out, unsigned by, bool item)
+static void write_example(const struct config_option *table, struct buf *out, unsigned by, bool item)
 {
-	for (const struct option *o = table; o->name != NULL; o++) {
+	for (const struct config_option *o = table; o->name != NULL; o++) {
 		if (by == 0 && o != table)
 			buf_char(out, '\n');
 		if (o->kind != OPTION_SECTION && o->kind != OPTION_MAPS) {
@@ -86,7 +86,7 @@ static void write_example(const struct option *table, struct buf *out, unsigned 
 	}
 }
 
-void option_write_example(const struct option *table, struct buf *out)
+void option_write_example(const struct config_option *table, struct buf *out)
 {
 	write_example(table, out, 0, false);
 }
@@ -107,7 +107,7 @@ static void join_choice(void *ctx, int index, struct str name)
 	buf_char(joined->out, '`');
 }
 
-static void write_kind(const struct option *o, struct buf *out)
+static void write_kind(const struct config_option *o, struct buf *out)
 {
 	static const char *const names[] = {
 		[OPTION_STR] = "text",          [OPTION_BOOL] = "true or false", [OPTION_I64] = "whole number", [OPTION_U32] = "whole number",
@@ -130,7 +130,7 @@ static void write_kind(const struct option *o, struct buf *out)
 	}
 }
 
-static void write_reference_row(const struct option *o, struct buf *out)
+static void write_reference_row(const struct config_option *o, struct buf *out)
 {
 	buf_printf(out, "| `%s`", o->name);
 	if (o->kind == OPTION_SECRET)
@@ -147,10 +147,10 @@ static void write_reference_row(const struct option *o, struct buf *out)
 	buf_cstr(out, " |\n");
 }
 
-static void write_reference(const struct option *table, const char *path, struct buf *out)
+static void write_reference(const struct config_option *table, const char *path, struct buf *out)
 {
 	bool begun = false;
-	for (const struct option *o = table; o->name != NULL; o++) {
+	for (const struct config_option *o = table; o->name != NULL; o++) {
 		if (o->kind == OPTION_SECTION || o->kind == OPTION_MAPS)
 			continue;
 		if (!begun)
@@ -158,7 +158,7 @@ static void write_reference(const struct option *table, const char *path, struct
 		begun = true;
 		write_reference_row(o, out);
 	}
-	for (const struct option *o = table; o->name != NULL; o++) {
+	for (const struct config_option *o = table; o->name != NULL; o++) {
 		if (o->kind != OPTION_SECTION && o->kind != OPTION_MAPS)
 			continue;
 		struct str inner = arena_printf(out->arena, "%s%s%s%s", path, path[0] != '\0' ? "." : "", o->name, o->kind == OPTION_MAPS ? "[]" : "");
@@ -167,7 +167,7 @@ static void write_reference(const struct option *table, const char *path, struct
 	}
 }
 
-void option_write_reference(const struct option *table, struct buf *out)
+void option_write_reference(const struct config_option *table, struct buf *out)
 {
 	write_reference(table, "", out);
 }

@@ -16,7 +16,7 @@ _Static_assert(offsetof(struct settings, model_count) == offsetof(struct setting
                "OPTION_MAPS fills a pointer and the count behind it");
 _Static_assert(sizeof(size_t) == sizeof(int64_t), "OPTION_BYTES fills int64_t fields too");
 
-static const struct option price_options[] = {
+static const struct config_option price_options[] = {
 	{.name = "input", .kind = OPTION_DOUBLE, .offset = offsetof(struct price, input), .required = true, .example = "0.10", .max = 1e6},
 	{.name = "cached", .kind = OPTION_DOUBLE, .offset = offsetof(struct price, cached), .fallback = "-1", .min = -1, .max = 1e6},
 	{.name = "output", .kind = OPTION_DOUBLE, .offset = offsetof(struct price, output), .required = true, .example = "0.40", .max = 1e6},
@@ -115,7 +115,7 @@ static void show_params_set(const void *field, struct buf *out)
 	buf_char(out, '}');
 }
 
-static const struct option params[] = {
+static const struct config_option params[] = {
 	{.name = "set", .kind = OPTION_CUSTOM, .offset = AT(params_set), .parse = parse_params_set, .show = show_params_set,
 	 .schema_json = "\"type\":\"object\"", .example = "# {temperature: 0}", .doc = "Parameters put into every request; they win over the request's own."},
 	{.name = "drop", .kind = OPTION_STR_LIST, .offset = AT(params_drop), .example = "# [stop]", .doc = "Parameters that this model does not take."},
@@ -124,7 +124,7 @@ static const struct option params[] = {
 	END,
 };
 
-static const struct option auth[] = {
+static const struct config_option auth[] = {
 	{.name = "header", .kind = OPTION_STR, .offset = AT(auth_header), .example = "# api-key",
 	 .doc = "Header that carries the key as it is. Without it: Authorization: Bearer."},
 	{.name = "token_file", .kind = OPTION_STR, .offset = AT(token_file), .example = "# /run/secrets/model-token",
@@ -132,7 +132,7 @@ static const struct option auth[] = {
 	END,
 };
 
-static const struct option limits[] = {
+static const struct config_option limits[] = {
 	{.name = "concurrency", .kind = OPTION_I64, .offset = AT(concurrency), .fallback = "64", .min = 1, .max = 100000,
 	 .doc = "Calls on the wire at once."},
 	{.name = "rpm", .kind = OPTION_I64, .offset = AT(rpm), .fallback = "0", .min = 0, .max = 1e12, .doc = "Requests per minute. 0: unlimited."},
@@ -141,7 +141,7 @@ static const struct option limits[] = {
 	END,
 };
 
-const struct option settings_model_options[] = {
+const struct config_option settings_model_options[] = {
 	{.name = "name", .kind = OPTION_STR, .offset = AT(name), .required = true, .example = "small", .doc = "The name that routes use."},
 	{.name = "provider", .kind = OPTION_ENUM, .offset = AT(provider), .fallback = "openai", .choices = "openai",
 	 .doc = "The server's API. openai: every OpenAI-compatible server (vLLM, llama.cpp, Ollama, hosted)."},

@@ -24,7 +24,7 @@ static void show_group_protocol(const void *field, struct buf *out)
 	buf_cstr(out, *(const bool *)field ? "classic" : "consumer");
 }
 
-static const struct option kafka[] = {
+static const struct config_option kafka[] = {
 	{.name = "brokers", .kind = OPTION_STR, .offset = AT(kafka, brokers), .required = true, .example = "localhost:9092",
 	 .doc = "Brokers to start from: host:port, comma separated."},
 	{.name = "group", .kind = OPTION_STR, .offset = AT(kafka, group), .fallback = "pointsman",
@@ -51,7 +51,7 @@ static const struct option kafka[] = {
 	END,
 };
 
-static const struct option commit[] = {
+static const struct config_option commit[] = {
 	{.name = "max_records", .kind = OPTION_I64, .offset = AT(commit, max_records), .fallback = "2000", .min = 1, .max = 100000,
 	 .doc = "Records in one transaction, at most."},
 	{.name = "max_bytes", .kind = OPTION_BYTES, .offset = AT(commit, max_bytes), .fallback = "16 MB", .min = 1000, .max = 1e9,
@@ -61,7 +61,7 @@ static const struct option commit[] = {
 	END,
 };
 
-static const struct option input_fields[] = {
+static const struct config_option input_fields[] = {
 	{.name = "id", .kind = OPTION_STR, .offset = AT(input, field_id), .example = "# ticket.number", .doc = "Path of the request's id. Without one: topic-partition-offset."},
 	{.name = "prompt", .kind = OPTION_STR, .offset = AT(input, field_prompt), .example = "# '{ticket.subject}: {ticket.body}'",
 	 .doc = "Path of the prompt, or a text with paths in braces."},
@@ -78,7 +78,7 @@ static const struct option input_fields[] = {
 	END,
 };
 
-static const struct option input[] = {
+static const struct config_option input[] = {
 	{.name = "topics", .kind = OPTION_STR_LIST, .offset = AT(input, topics), .fallback = "llm.requests", .doc = "Topics with the requests."},
 	{.name = "format", .kind = OPTION_ENUM, .offset = AT(input, format), .fallback = "auto", .choices = "auto|json|avro-single-object|avro-confluent",
 	 .doc = "Format of the requests. auto looks at each record's first bytes."},
@@ -93,7 +93,7 @@ static const struct option input[] = {
 	END,
 };
 
-static const struct option output[] = {
+static const struct config_option output[] = {
 	{.name = "responses", .kind = OPTION_STR, .offset = AT(output, responses), .fallback = "llm.responses", .doc = "Topic of the responses."},
 	{.name = "decisions", .kind = OPTION_STR, .offset = AT(output, decisions), .fallback = "llm.decisions", .doc = "Topic of the decision records (audit)."},
 	{.name = "dead_letters", .kind = OPTION_STR, .offset = AT(output, dead_letters), .fallback = "llm.dead-letters",
@@ -115,7 +115,7 @@ static const struct option output[] = {
 	END,
 };
 
-static const struct option registry[] = {
+static const struct config_option registry[] = {
 	{.name = "url", .kind = OPTION_STR, .offset = AT(registry, url), .example = "# http://localhost:8081",
 	 .doc = "Schema registry with Confluent's API; the URL may carry a path. Needed for avro-confluent."},
 	{.name = "user", .kind = OPTION_STR, .offset = AT(registry, user), .doc = "User for basic authentication."},
@@ -127,7 +127,7 @@ static const struct option registry[] = {
 	END,
 };
 
-static const struct option redis[] = {
+static const struct config_option redis[] = {
 	{.name = "url", .kind = OPTION_STR, .offset = AT(redis, url), .example = "# redis://localhost:6379/0",
 	 .doc = "redis://host:port/db or unix:///path?db=N: the cache that replicas share. Without it decisions are cached in memory only."},
 	{.name = "password", .kind = OPTION_SECRET, .offset = AT(redis, password), .secret = true, .example = "# REDIS_PASSWORD", .doc = "Password for AUTH."},
@@ -137,7 +137,7 @@ static const struct option redis[] = {
 	END,
 };
 
-static const struct option cache[] = {
+static const struct config_option cache[] = {
 	{.name = "enabled", .kind = OPTION_BOOL, .offset = AT(cache, enabled), .fallback = "true", .doc = "Whether decisions are cached at all."},
 	{.name = "near_entries", .kind = OPTION_U32, .offset = AT(cache, near_entries), .fallback = "50000", .min = 0, .max = 1e8,
 	 .doc = "Decisions kept in the process' own memory. 0: none."},
@@ -150,7 +150,7 @@ static const struct option cache[] = {
 	END,
 };
 
-static const struct option engine[] = {
+static const struct config_option engine[] = {
 	{.name = "max_jobs", .kind = OPTION_U32, .offset = AT(engine, max_jobs), .fallback = "4096", .min = 1, .max = 1e6,
 	 .doc = "Records in the worker at once, at most."},
 	{.name = "deciders", .kind = OPTION_U32, .offset = AT(engine, deciders), .fallback = "0", .min = 0, .max = 256,
@@ -168,13 +168,13 @@ static const struct option engine[] = {
 	END,
 };
 
-static const struct option admin[] = {
+static const struct config_option admin[] = {
 	{.name = "listen", .kind = OPTION_STR, .offset = AT(admin, listen), .fallback = "127.0.0.1:9464",
 	 .doc = "Address of the admin pages (/metrics, /healthz, /readyz, /status). `off`: none."},
 	END,
 };
 
-static const struct option log_section[] = {
+static const struct config_option log_section[] = {
 	{.name = "level", .kind = OPTION_ENUM, .offset = AT(log, level), .fallback = "info", .choices = "debug|info|warn|error", .doc = "The least level written."},
 	{.name = "format", .kind = OPTION_ENUM, .offset = AT(log, format), .fallback = "auto", .choices = "auto|logfmt|json",
 	 .doc = "auto: logfmt on a terminal, JSON otherwise."},
@@ -183,7 +183,7 @@ static const struct option log_section[] = {
 
 #define SECTION(section, words) {.name = #section, .kind = OPTION_SECTION, .offset = offsetof(struct settings, section), .sub = section, .doc = words}
 
-const struct option settings_options[] = {
+const struct config_option settings_options[] = {
 	SECTION(kafka, "The brokers, and how records are taken from them."),
 	SECTION(commit, "How finished records are grouped into transactions."),
 	SECTION(input, "The requests."),

@@ -6,8 +6,8 @@
 
 #include "worker/job/settings.h"
 
-extern const struct option settings_options[];       /* the whole file; fills struct settings */
-extern const struct option settings_model_options[]; /* one of models; fills struct model_settings */
+extern const struct config_option settings_options[];       /* the whole file; fills struct settings */
+extern const struct config_option settings_model_options[]; /* one of models; fills struct model_settings */
 
 /* Resolves paths, fills what depends on other settings, and refuses what does not go together. root: the file's map. */
 enum rc settings_check(struct settings *settings, const struct node *root, struct err *err);

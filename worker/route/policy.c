@@ -40,7 +40,7 @@ static enum rc parse_strip(const struct node *node, void *field, struct arena *a
 	return RC_OK;
 }
 
-static const struct option text_options[] = {
+static const struct config_option text_options[] = {
 	{.name = "use", .kind = OPTION_ENUM, .offset = offsetof(struct text_rules, use), .fallback = "last_user",
 	 .choices = "last_user|first_user|all_user|all", .doc = "Which messages the router reads."},
 	{.name = "max_chars", .kind = OPTION_U32, .offset = offsetof(struct text_rules, max_chars), .fallback = "4000", .min = 16,
@@ -51,7 +51,7 @@ static const struct option text_options[] = {
 };
 
 #define KEEP(field) .kind = OPTION_CUSTOM, .offset = offsetof(struct policy_settings, field), .parse = policy_keep_node
-static const struct option policy_options[] = {
+static const struct config_option policy_options[] = {
 	{.name = "name", .kind = OPTION_STR, .offset = offsetof(struct policy_settings, name), .fallback = "policy",
 	 .doc = "Named in audit records and metrics."},
 	{.name = "when_unsure", KEEP(when_unsure), .doc = "The route for texts no stage is confident about: a trusted, capable model."},

@@ -19,7 +19,7 @@ struct route_settings {
 enum { KIND_ANSWER, KIND_CLARIFICATION };
 
 #define KEEP(field) .kind = OPTION_CUSTOM, .offset = offsetof(struct route_settings, field), .parse = policy_keep_node
-static const struct option route_options[] = {
+static const struct config_option route_options[] = {
 	{.name = "name", .kind = OPTION_STR, .offset = offsetof(struct route_settings, name), .required = true,
 	 .doc = "The label in decisions, metrics and data sets."},
 	{.name = "models", KEEP(models), .doc = "The models that serve it, in order of preference."},

@@ -34,7 +34,7 @@ struct rule_settings {
 	int64_t priority;
 };
 
-static const struct option rule_options[] = {
+static const struct config_option rule_options[] = {
 	{.name = "name", .kind = OPTION_STR, .offset = offsetof(struct rule_settings, name), .required = true,
 	 .doc = "Names the rule in reasons and reports."},
 	{.name = "when", .kind = OPTION_CUSTOM, .offset = offsetof(struct rule_settings, when), .required = true, .parse = policy_keep_node,

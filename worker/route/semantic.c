@@ -36,7 +36,7 @@ struct semantic_scratch {
 	float *best;  /* route_count * k, each route's largest first */
 };
 
-static const struct option semantic_options[] = {
+static const struct config_option semantic_options[] = {
 	{.name = "embedder", .kind = OPTION_ENUM, .offset = offsetof(struct semantic_settings, embedder), .choices = "given", .required = true,
 	 .doc = "given: the embedding comes with the record."},
 	{.name = "examples", .kind = OPTION_CUSTOM, .offset = offsetof(struct semantic_settings, examples), .parse = policy_keep_node,
