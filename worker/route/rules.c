@@ -218,6 +218,11 @@ static bool holds(struct eval *e, const struct cond *cond)
 	return result;
 }
 
+static void describe_count(struct buf *out, const char *about, uint32_t n, const char *unit, const char *bound, uint32_t limit)
+{
+	buf_printf(out, "%s%u %s%s, %u or %s", about, n, unit, n == 1 ? "" : "s", limit, bound);
+}
+
 static void describe(struct buf *out, const struct eval *e, const struct cond *cond)
 {
 	const struct text *text = e->turn->text;
@@ -227,12 +232,12 @@ static void describe(struct buf *out, const struct eval *e, const struct cond *c
 		buf_printf(out, "keyword \"%.*s\"", STR_ARG(keywords_found(e->rules->keywords, e->scratch->keywords, cond->number)));
 		break;
 	case COND_REGEX: buf_printf(out, "pattern %.*s", STR_ARG(cond->name)); break;
-	case COND_MIN_CHARS: buf_printf(out, "%u characters, %u or more", text->chars, cond->number); break;
-	case COND_MAX_CHARS: buf_printf(out, "%u characters, %u or fewer", text->chars, cond->number); break;
-	case COND_MIN_WORDS: buf_printf(out, "%u words, %u or more", text->words, cond->number); break;
-	case COND_MAX_WORDS: buf_printf(out, "%u words, %u or fewer", text->words, cond->number); break;
-	case COND_MIN_TOKENS: buf_printf(out, "about %u tokens, %u or more", text->tokens_est, cond->number); break;
-	case COND_MAX_TOKENS: buf_printf(out, "about %u tokens, %u or fewer", text->tokens_est, cond->number); break;
+	case COND_MIN_CHARS: describe_count(out, "", text->chars, "character", "more", cond->number); break;
+	case COND_MAX_CHARS: describe_count(out, "", text->chars, "character", "fewer", cond->number); break;
+	case COND_MIN_WORDS: describe_count(out, "", text->words, "word", "more", cond->number); break;
+	case COND_MAX_WORDS: describe_count(out, "", text->words, "word", "fewer", cond->number); break;
+	case COND_MIN_TOKENS: describe_count(out, "about ", text->tokens_est, "token", "more", cond->number); break;
+	case COND_MAX_TOKENS: describe_count(out, "about ", text->tokens_est, "token", "fewer", cond->number); break;
 	case COND_LANGUAGE: buf_printf(out, "language %s", text->language); break;
 	case COND_HAS_CODE: buf_cstr(out, cond->number != 0 ? "code in the text" : "no code in the text"); break;
 	case COND_ATTRIBUTE:

@@ -125,22 +125,29 @@ const char *text_language(struct text *text)
 	return text->language;
 }
 
-static bool code_line(struct str line)
+static bool starts_with_one_of(struct str line, const char *const *starts)
 {
-	static const char *const starts[] = {"#include", "import ", "from ", "def ", "class ", "public ", "private ", "const ",
-	                                     "var ",     "let ",    "return", "if (", "for (",  "while (", "function ", "SELECT ",
-	                                     "at ",      "File \"", "Traceback", "</", "<?",    "$ ",      "func ",     "fn "};
-	line = str_trim(line);
-	if (line.len < 2)
-		return line.len == 1 && (line.data[0] == '{' || line.data[0] == '}');
-	char last = line.data[line.len - 1];
-	if (last == ';' || last == '{' || last == '}')
-		return true;
-	bool brackets = memchr(line.data, '(', line.len) != NULL || memchr(line.data, '=', line.len) != NULL || last == ':';
-	for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++)
-		if (str_starts(line, str_of(starts[i])) && (brackets || i >= 18))
+	for (; *starts != NULL; starts++)
+		if (str_starts(line, str_of(*starts)))
 			return true;
 	return false;
+}
+
+/* Words that begin lines of prose too count only with punctuation of code, or indented. */
+static bool code_line(struct str line)
+{
+	static const char *const sure[] = {"#include", "Traceback (", "File \"", "</", "<?", "$ ", "func ", "fn ", NULL};
+	static const char *const likely[] = {"import ", "from ",  "def ",   "class ",  "public ",   "private ", "const ", "var ", "let ",
+	                                     "return",  "if (",   "for (",  "while (", "function ", "SELECT ",  "at ",    NULL};
+	bool indented = str_starts(line, STR("\t")) || str_starts(line, STR("    "));
+	line = str_trim(line);
+	if (line.len == 0)
+		return false;
+	char last = line.data[line.len - 1];
+	if (last == ';' || last == '{' || last == '}' || starts_with_one_of(line, sure))
+		return true;
+	bool marked = memchr(line.data, '(', line.len) != NULL || memchr(line.data, '=', line.len) != NULL || last == ':';
+	return (indented || marked) && starts_with_one_of(line, likely);
 }
 
 bool text_has_code(struct str s)
