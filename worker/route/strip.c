@@ -21,20 +21,18 @@ static bool starts_nocase(struct str s, const char *prefix)
 	return s.len >= p.len && str_eq_nocase((struct str){s.data, p.len}, p);
 }
 
-static bool ends_with(struct str s, const char *suffix)
-{
-	struct str x = str_of(suffix);
-	return s.len >= x.len && str_eq_nocase((struct str){s.data + s.len - x.len, x.len}, x);
-}
-
 /* The line above a quotation: "On Mon, 3 Feb 2025, A. Person wrote:", and as other languages' programs write it. */
 static bool is_quote_intro(struct str line)
 {
-	if (line.len > 300)
+	static const struct {
+		const char *start, *word;
+	} intros[] = {{"on ", "wrote"}, {"am ", "schrieb"}, {"le ", "\xC3\xA9" "crit"}, {"el ", "escribi\xC3\xB3"}, {"il ", "ha scritto"}};
+	if (line.len > 300 || line.len == 0 || line.data[line.len - 1] != ':')
 		return false;
-	return (starts_nocase(line, "on ") && ends_with(line, "wrote:")) || (starts_nocase(line, "am ") && ends_with(line, "schrieb:")) ||
-	       (starts_nocase(line, "le ") && (ends_with(line, "crit :") || ends_with(line, "crit:"))) ||
-	       (starts_nocase(line, "el ") && ends_with(line, "escribi\xC3\xB3:"));
+	for (size_t i = 0; i < sizeof intros / sizeof intros[0]; i++)
+		if (starts_nocase(line, intros[i].start) && memmem(line.data, line.len, intros[i].word, strlen(intros[i].word)) != NULL)
+			return true;
+	return false;
 }
 
 /* From here to the end everything is an earlier mail. */
