@@ -1,0 +1,497 @@
+/*
+ * test_upstream.c: jobs through the whole room against a real HTTP server that behaves well and badly.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+
+#include "common/clock.h"
+#include "tests/unit/tiny_server.h"
+#include "worker/upstream/upstream.h"
+
+enum { MODELS = 2, JOBS_MAX = 1000 };
+
+struct world {
+	struct tiny_server servers[MODELS];
+	char urls[MODELS][64];
+	struct model_settings models[MODELS];
+	struct settings settings;
+	struct upstream *upstream;
+	struct handover done;
+	struct metrics *metrics;
+	struct job *jobs;
+	uint32_t job_count;
+};
+
+static const uint16_t both[] = {0, 1};
+static const struct message prompt = {{"user", 4}, {"How do I reset it?", 18}};
+
+static void on_done(void *ctx, struct list *jobs)
+{
+	handover_push_list(&((struct world *)ctx)->done, jobs);
+}
+
+static void open_world(struct world *w, const struct reply *first, size_t first_len, const struct reply *second, size_t second_len)
+{
+	static const struct reply good = {.kind = REPLY_JSON};
+	memset(w, 0, sizeof *w);
+	tiny_start(&w->servers[0], first, first_len);
+	tiny_start(&w->servers[1], second != NULL ? second : &good, second != NULL ? second_len : 1);
+	for (int i = 0; i < MODELS; i++) {
+		snprintf(w->urls[i], sizeof w->urls[i], "http://127.0.0.1:%u/v1", w->servers[i].port);
+		w->models[i] = (struct model_settings){
+		    .name = i == 0 ? STR("small") : STR("capable"),
+		    .base_url = str_of(w->urls[i]),
+		    .model = STR("model-x"),
+		    .api_key = STR("sk-secret-key"),
+		    .concurrency = 64,
+		    .timeout_ms = 10000,
+		    .connect_timeout_ms = 5000,
+		    .max_answer_bytes = 65536,
+		    .price = {.given = true, .input = 1, .cached = 0.5, .output = 2},
+		};
+	}
+	w->settings.models = w->models;
+	w->settings.model_count = MODELS;
+	w->settings.engine.attempts = 4;
+	w->metrics = metrics_new();
+	struct err err;
+	assert_int_equal(handover_open(&w->done, &err), RC_OK);
+	w->jobs = heap_zalloc(JOBS_MAX, sizeof *w->jobs);
+}
+
+static void start_world(struct world *w)
+{
+	struct err err = {{0}};
+	enum rc rc = upstream_start(&w->settings, STR("cluster"), NULL, w->metrics, (struct upstream_hooks){w, on_done}, &w->upstream, &err);
+	if (rc != RC_OK)
+		fail_msg("%s", err.text);
+}
+
+static void close_world(struct world *w)
+{
+	upstream_stop(w->upstream);
+	for (int i = 0; i < MODELS; i++)
+		tiny_stop(&w->servers[i]);
+	for (uint32_t i = 0; i < w->job_count; i++)
+		arena_free(&w->jobs[i].arena);
+	free(w->jobs);
+	handover_close(&w->done);
+	metrics_free(w->metrics);
+}
+
+static struct job *new_job(struct world *w, uint32_t model_count)
+{
+	struct job *job = &w->jobs[w->job_count];
+	arena_init(&job->arena, 4096);
+	job->state = JOB_DECIDED;
+	job->rec.topic = STR("in");
+	job->rec.offset = w->job_count++;
+	job->req.id = arena_printf(&job->arena, "p-%u", (unsigned)w->job_count);
+	job->call.models = both;
+	job->call.model_count = model_count;
+	job->call.messages = &prompt;
+	job->call.message_count = 1;
+	job->call.temperature = NAN;
+	return job;
+}
+
+static void submit(struct world *w, struct job *job)
+{
+	struct list list = {0};
+	list_push(&list, &job->link);
+	upstream_submit(w->upstream, &list);
+}
+
+/* Waits for count jobs; a minute without news fails the test. */
+static void await(struct world *w, size_t count)
+{
+	for (size_t got = 0; got < count;) {
+		struct list list = {0};
+		handover_wait(&w->done, 60000);
+		if (handover_take(&w->done, &list, 0) == 0)
+			fail_msg("only %zu of %zu jobs came back", got, count);
+		got += list.count;
+	}
+}
+
+static int64_t in_ms(int64_t ms)
+{
+	return clock_mono_us() + ms * 1000;
+}
+
+/* One job, one list of models, two scripts: how it ends. */
+struct end_case {
+	const char *name;
+	struct reply first[3];
+	size_t first_len;
+	struct reply second[2]; /* second_len 0: a good model */
+	size_t second_len;
+	uint32_t models;
+	int64_t timeout_ms, deadline_ms; /* 0: the world's; none */
+	enum job_state state;
+	enum outcome outcome;
+	uint32_t attempts;
+	int32_t model; /* that answered */
+	const char *says;
+};
+
+static const struct end_case end_cases[] = {
+    {.name = "an answer", .first = {{.kind = REPLY_JSON}}, .first_len = 1, .models = 1, .state = JOB_ANSWERED, .outcome = OUTCOME_OK, .attempts = 1},
+    {.name = "429 with a wait, then an answer", .first = {{REPLY_JSON, 429, "Retry-After: 0.05\r\n", "{\"error\":{\"message\":\"slow down\"}}"}, {.kind = REPLY_JSON}},
+     .first_len = 2, .models = 1, .state = JOB_ANSWERED, .outcome = OUTCOME_OK, .attempts = 2},
+    {.name = "429 with a long wait goes to the next model", .first = {{REPLY_JSON, 429, "Retry-After: 600\r\n", "{}"}}, .first_len = 1,
+     .models = 2, .state = JOB_ANSWERED, .outcome = OUTCOME_OK, .attempts = 2, .model = 1},
+    {.name = "429 with a wait beyond the deadline ends as limited", .first = {{REPLY_JSON, 429, "Retry-After: 600\r\n", "{}"}}, .first_len = 1,
+     .models = 1, .deadline_ms = 5000, .state = JOB_FAILED, .outcome = OUTCOME_MODEL_LIMITED, .attempts = 1, .says = "HTTP 429"},
+    {.name = "500 until the share is used up, then the next model", .first = {{REPLY_JSON, 500, NULL, "oops"}}, .first_len = 1, .models = 2,
+     .state = JOB_ANSWERED, .outcome = OUTCOME_OK, .attempts = 3, .model = 1},
+    {.name = "500 from the only model", .first = {{REPLY_JSON, 500, NULL, "oops"}}, .first_len = 1, .models = 1, .state = JOB_FAILED,
+     .outcome = OUTCOME_MODEL_UNAVAILABLE, .attempts = 4, .says = "HTTP 500: oops (4 attempts)"},
+    {.name = "different failures of all models", .first = {{REPLY_JSON, 400, NULL, "{\"error\":{\"message\":\"bad field\"}}"}}, .first_len = 1,
+     .second = {{REPLY_JSON, 401, NULL, "{\"error\":{\"message\":\"no key sk-secret-key\"}}"}}, .second_len = 1, .models = 2,
+     .state = JOB_FAILED, .outcome = OUTCOME_NO_MODEL, .attempts = 2, .says = "no key ***"},
+    {.name = "401 is not repeated", .first = {{REPLY_JSON, 401, NULL, "{}"}}, .first_len = 1, .models = 1, .state = JOB_FAILED,
+     .outcome = OUTCOME_MODEL_AUTH, .attempts = 1, .says = "is the key right"},
+    {.name = "400 is not repeated", .first = {{REPLY_JSON, 400, NULL, "{\"error\":{\"message\":\"max_tokens is too large\"}}"}}, .first_len = 1,
+     .models = 1, .state = JOB_FAILED, .outcome = OUTCOME_MODEL_REFUSED, .attempts = 1, .says = "max_tokens is too large"},
+    {.name = "a spent quota is not repeated", .first = {{REPLY_JSON, 429, NULL, "{\"error\":{\"message\":\"quota\",\"code\":\"insufficient_quota\"}}"}},
+     .first_len = 1, .models = 1, .state = JOB_FAILED, .outcome = OUTCOME_MODEL_LIMITED, .attempts = 1, .says = "quota"},
+    {.name = "a redirect is not followed", .first = {{REPLY_JSON, 302, "Location: http://169.254.169.254/\r\n", ""}}, .first_len = 1, .models = 1,
+     .state = JOB_FAILED, .outcome = OUTCOME_MODEL_REFUSED, .attempts = 1, .says = "HTTP 302"},
+    {.name = "a reset, then an answer", .first = {{.kind = REPLY_RESET}, {.kind = REPLY_JSON}}, .first_len = 2, .models = 1, .state = JOB_ANSWERED,
+     .outcome = OUTCOME_OK, .attempts = 2},
+    {.name = "closed without a byte, then an answer", .first = {{.kind = REPLY_CLOSE}, {.kind = REPLY_JSON}}, .first_len = 2, .models = 1,
+     .state = JOB_ANSWERED, .outcome = OUTCOME_OK, .attempts = 2},
+    {.name = "half an answer, then a whole one", .first = {{.kind = REPLY_HALF}, {.kind = REPLY_JSON}}, .first_len = 2, .models = 1, .state = JOB_ANSWERED,
+     .outcome = OUTCOME_OK, .attempts = 2},
+    {.name = "silence until the timeout", .first = {{.kind = REPLY_SILENT}}, .first_len = 1, .models = 2, .timeout_ms = 150, .state = JOB_ANSWERED,
+     .outcome = OUTCOME_OK, .attempts = 3, .model = 1},
+    {.name = "silence until the deadline", .first = {{.kind = REPLY_SILENT}}, .first_len = 1, .models = 2, .deadline_ms = 150, .state = JOB_EXPIRED,
+     .outcome = OUTCOME_EXPIRED, .attempts = 1, .says = "no complete answer"},
+    {.name = "not HTTP", .first = {{REPLY_RAW, 0, NULL, "SSH-2.0-OpenSSH_9.2\r\n"}}, .first_len = 1, .models = 1, .state = JOB_FAILED,
+     .outcome = OUTCOME_MODEL_GARBAGE, .attempts = 4},
+    {.name = "HTML instead of JSON", .first = {{REPLY_JSON, 200, NULL, "<html>hello</html>"}}, .first_len = 1, .models = 2,
+     .state = JOB_ANSWERED, .outcome = OUTCOME_OK, .attempts = 3, .model = 1},
+    {.name = "JSON of another kind", .first = {{REPLY_JSON, 200, NULL, "{\"choices\":[]}"}}, .first_len = 1, .models = 1, .state = JOB_FAILED,
+     .outcome = OUTCOME_MODEL_GARBAGE, .attempts = 4, .says = "choices[0].message.content"},
+    {.name = "a body without end is cut off", .first = {{.kind = REPLY_ENDLESS}}, .first_len = 1, .models = 1, .state = JOB_FAILED,
+     .outcome = OUTCOME_ANSWER_TOO_LARGE, .attempts = 1, .says = "over 65536 bytes"},
+    {.name = "headers without end are cut off", .first = {{.kind = REPLY_ENDLESS_HEADERS}, {.kind = REPLY_JSON}}, .first_len = 2, .models = 1,
+     .state = JOB_ANSWERED, .outcome = OUTCOME_OK, .attempts = 2},
+    {.name = "a deadline that has passed is not sent", .first = {{.kind = REPLY_JSON}}, .first_len = 1, .models = 1, .deadline_ms = -10,
+     .state = JOB_EXPIRED, .outcome = OUTCOME_EXPIRED, .attempts = 0},
+};
+
+static void a_call_ends_as_its_server_behaves(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof end_cases / sizeof end_cases[0]; i++) {
+		const struct end_case *c = &end_cases[i];
+		struct world w;
+		open_world(&w, c->first, c->first_len, c->second_len > 0 ? c->second : NULL, c->second_len);
+		if (c->timeout_ms != 0)
+			w.models[0].timeout_ms = c->timeout_ms;
+		start_world(&w);
+		struct job *job = new_job(&w, c->models);
+		job->call.deadline_us = c->deadline_ms != 0 ? in_ms(c->deadline_ms) : 0;
+		submit(&w, job);
+		await(&w, 1);
+		if (job->state != c->state || job->call.outcome != c->outcome || job->call.attempt_count != c->attempts)
+			fail_msg("%s: %s, %s, %u attempts: %.*s", c->name, job_state_name(job->state), outcome_info(job->call.outcome)->name,
+			         (unsigned)job->call.attempt_count, STR_ARG(job->error));
+		if (c->says != NULL && memmem(job->error.data, job->error.len, c->says, strlen(c->says)) == NULL)
+			fail_msg("%s: the message is %.*s", c->name, STR_ARG(job->error));
+		if (c->outcome == OUTCOME_OK) {
+			assert_int_equal(job->call.model, c->model);
+			assert_true(str_is(job->call.text, "Hello."));
+			assert_true(str_is(job->call.finish_reason, "stop"));
+			assert_int_equal(job->call.input_tokens, 10);
+			assert_int_equal(job->call.output_tokens, 5);
+			assert_true(fabs(job->call.cost_usd - (6 * 1 + 4 * 0.5 + 5 * 2) / 1e6) < 1e-12);
+			assert_true(job->called_us > 0 && job->answered_us >= job->called_us);
+		} else {
+			assert_int_equal(job->outcome, c->outcome);
+			assert_int_equal(job->call.model, -1);
+		}
+		close_world(&w);
+	}
+}
+
+static void a_server_that_is_not_there_is_named_with_advice(void **state)
+{
+	(void)state;
+	static const struct reply good = {.kind = REPLY_JSON};
+	struct world w;
+	open_world(&w, &good, 1, NULL, 0);
+	int fd = socket(AF_INET, SOCK_STREAM, 0); /* a port that is taken and does not listen */
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof at;
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	snprintf(w.urls[0], sizeof w.urls[0], "http://user:pw@127.0.0.1:%u/v1", ntohs(at.sin_port));
+	w.models[0].base_url = str_of(w.urls[0]);
+	start_world(&w);
+	struct job *job = new_job(&w, 1);
+	submit(&w, job);
+	await(&w, 1);
+	char says[128];
+	snprintf(says, sizeof says, "model small at http://127.0.0.1:%u/v1: connection refused (4 attempts); is the server running?",
+	         ntohs(at.sin_port));
+	assert_string_equal(job->error.data, says);
+	assert_int_equal(job->outcome, OUTCOME_MODEL_UNAVAILABLE);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_false(job->call.attempts[i].sent);
+	close(fd);
+	close_world(&w);
+}
+
+static void metadata_addresses_are_never_reached(void **state)
+{
+	(void)state;
+	static const struct reply good = {.kind = REPLY_JSON};
+	struct world w;
+	open_world(&w, &good, 1, NULL, 0);
+	w.models[0].base_url = STR("http://169.254.169.254/v1");
+	start_world(&w);
+	struct job *job = new_job(&w, 2);
+	submit(&w, job);
+	await(&w, 1);
+	assert_int_equal(job->state, JOB_ANSWERED);
+	assert_int_equal(job->call.attempt_count, 2);
+	assert_non_null(strstr(job->call.attempts[0].detail.data, "link-local"));
+	close_world(&w);
+}
+
+static void the_request_carries_what_it_should(void **state)
+{
+	(void)state;
+	static const struct reply good = {REPLY_JSON, 0, "X-Request-Id: req-7\r\n", NULL};
+	static const char *const lines[] = {"POST /v1/chat/completions HTTP/1.1\r\n", "Authorization: Bearer sk-secret-key\r\n",
+	                                    "x-record-id: p-1\r\n", "Idempotency-Key: ", "Content-Type: application/json\r\n",
+	                                    "{\"model\":\"model-x\",\"messages\":[{\"role\":\"user\",\"content\":\"How do I reset it?\"}]}"};
+	struct world w;
+	open_world(&w, &good, 1, NULL, 0);
+	start_world(&w);
+	struct job *job = new_job(&w, 1);
+	submit(&w, job);
+	await(&w, 1);
+	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+		if (strstr(w.servers[0].last_request, lines[i]) == NULL)
+			fail_msg("%s is not in:\n%s", lines[i], w.servers[0].last_request);
+	assert_null(strcasestr(w.servers[0].last_request, "expect:"));
+	assert_true(str_is(job->call.provider_request_id, "req-7"));
+	job = new_job(&w, 1);
+	job->req.id = STR("evil\r\nX-Admin: 1");
+	submit(&w, job);
+	await(&w, 1);
+	assert_int_equal(job->state, JOB_ANSWERED);
+	assert_null(strcasestr(w.servers[0].last_request, "x-admin"));
+	assert_null(strcasestr(w.servers[0].last_request, "x-record-id"));
+	close_world(&w);
+}
+
+static void a_question_of_the_router_comes_back_asking(void **state)
+{
+	(void)state;
+	static const struct reply script[] = {{.kind = REPLY_JSON}, {REPLY_JSON, 400, NULL, "{}"}};
+	struct world w;
+	open_world(&w, script, 2, NULL, 0);
+	start_world(&w);
+	for (int i = 0; i < 2; i++) {
+		struct job *job = new_job(&w, 1);
+		job->state = JOB_ASKING;
+		job->call.purpose = PURPOSE_ROUTER;
+		submit(&w, job);
+		await(&w, 1);
+		assert_int_equal(job->state, JOB_ASKING);
+		assert_int_equal(job->outcome, OUTCOME_NONE);
+		assert_int_equal(job->call.outcome, i == 0 ? OUTCOME_OK : OUTCOME_MODEL_REFUSED);
+	}
+	close_world(&w);
+}
+
+static void a_job_whose_lease_died_while_it_waited_comes_back_dropped(void **state)
+{
+	(void)state;
+	static const struct reply silent = {.kind = REPLY_SILENT};
+	struct lease lease = {.epoch = 1, .state = LEASE_LIVE};
+	struct world w;
+	open_world(&w, &silent, 1, NULL, 0);
+	w.models[0].concurrency = 1;
+	start_world(&w);
+	struct job *busy = new_job(&w, 1), *waiting = new_job(&w, 1), *other = new_job(&w, 1);
+	waiting->rec.lease = &lease;
+	waiting->rec.epoch = 1;
+	submit(&w, busy);
+	submit(&w, waiting);
+	submit(&w, other);
+	while (atomic_load(&w.servers[0].requests) == 0)
+		usleep(1000);
+	atomic_store(&lease.epoch, 2);
+	upstream_sweep(w.upstream);
+	await(&w, 1);
+	assert_int_equal(waiting->state, JOB_DROPPED);
+	assert_int_equal(waiting->call.attempt_count, 0);
+	upstream_abort(w.upstream);
+	await(&w, 2);
+	assert_int_equal(busy->state, JOB_DROPPED);
+	assert_true(busy->call.attempts[0].sent);
+	assert_int_equal(other->state, JOB_DROPPED);
+	close_world(&w);
+}
+
+static void the_room_works_on_after_an_abort(void **state)
+{
+	(void)state;
+	static const struct reply script[] = {{.kind = REPLY_SILENT}, {.kind = REPLY_JSON}};
+	struct world w;
+	open_world(&w, script, 2, NULL, 0);
+	start_world(&w);
+	struct job *first = new_job(&w, 1), *second = new_job(&w, 1);
+	submit(&w, first);
+	while (atomic_load(&w.servers[0].requests) == 0)
+		usleep(1000);
+	upstream_abort(w.upstream);
+	await(&w, 1);
+	assert_int_equal(first->state, JOB_DROPPED);
+	submit(&w, second);
+	await(&w, 1);
+	assert_int_equal(second->state, JOB_ANSWERED);
+	close_world(&w);
+}
+
+static void a_waiting_job_expires_at_its_deadline(void **state)
+{
+	(void)state;
+	static const struct reply silent = {.kind = REPLY_SILENT};
+	struct world w;
+	open_world(&w, &silent, 1, NULL, 0);
+	w.models[0].concurrency = 1;
+	start_world(&w);
+	struct job *busy = new_job(&w, 1), *waiting = new_job(&w, 1);
+	submit(&w, busy);
+	while (atomic_load(&w.servers[0].requests) == 0)
+		usleep(1000);
+	waiting->call.deadline_us = in_ms(50);
+	submit(&w, waiting);
+	await(&w, 1);
+	assert_int_equal(waiting->state, JOB_EXPIRED);
+	upstream_abort(w.upstream);
+	await(&w, 1);
+	close_world(&w);
+}
+
+static void a_model_that_keeps_failing_is_skipped(void **state)
+{
+	(void)state;
+	static const struct reply bad = {REPLY_JSON, 401, NULL, "{}"};
+	struct world w;
+	open_world(&w, &bad, 1, NULL, 0);
+	start_world(&w);
+	struct job *first = new_job(&w, 2), *second = new_job(&w, 2), *third = new_job(&w, 1);
+	submit(&w, first);
+	await(&w, 1);
+	assert_int_equal(first->state, JOB_ANSWERED);
+	submit(&w, second);
+	await(&w, 1);
+	assert_int_equal(second->state, JOB_ANSWERED);
+	assert_int_equal(second->call.attempt_count, 2);
+	assert_int_equal(second->call.attempts[0].outcome, OUTCOME_MODEL_AUTH);
+	assert_int_equal(second->call.attempts[0].http_status, 0);
+	assert_int_equal(atomic_load(&w.servers[0].requests), 1);
+	third->call.deadline_us = in_ms(5000); /* sooner than the breaker lets anything through */
+	submit(&w, third);
+	await(&w, 1);
+	assert_int_equal(third->outcome, OUTCOME_NO_MODEL);
+	struct pool_status status;
+	upstream_pool_status(w.upstream, 0, &status);
+	assert_true(status.breaker_open);
+	close_world(&w);
+}
+
+static void a_thousand_jobs_through_64_places_all_come_back(void **state)
+{
+	(void)state;
+	static const struct reply script[] = {{.kind = REPLY_JSON}};
+	struct world w;
+	open_world(&w, script, 1, NULL, 0);
+	start_world(&w);
+	struct list list = {0};
+	for (uint32_t i = 0; i < JOBS_MAX; i++)
+		list_push(&list, &new_job(&w, 1)->link);
+	upstream_submit(w.upstream, &list);
+	await(&w, JOBS_MAX);
+	for (uint32_t i = 0; i < JOBS_MAX; i++)
+		assert_int_equal(w.jobs[i].state, JOB_ANSWERED);
+	assert_int_equal(atomic_load(&w.servers[0].requests), JOBS_MAX);
+	struct pool_status status;
+	upstream_pool_status(w.upstream, 0, &status);
+	assert_int_equal(status.answered, JOBS_MAX);
+	assert_true(status.connections <= 64);
+	close_world(&w);
+}
+
+static void a_large_request_and_a_large_answer_pass(void **state)
+{
+	(void)state;
+	static char body[60000];
+	int n = snprintf(body, sizeof body, "{\"choices\":[{\"message\":{\"content\":\"");
+	memset(body + n, 'y', 58000);
+	snprintf(body + n + 58000, sizeof body - (size_t)n - 58000, "\"}}]}");
+	const struct reply large = {REPLY_JSON, 0, NULL, body};
+	static char text[60000];
+	memset(text, 'x', sizeof text);
+	const struct message long_prompt = {STR("user"), {text, sizeof text}};
+	struct world w;
+	open_world(&w, &large, 1, NULL, 0);
+	start_world(&w);
+	for (int i = 0; i < 4; i++) {
+		struct job *job = new_job(&w, 1);
+		job->call.messages = &long_prompt;
+		submit(&w, job);
+		await(&w, 1);
+		assert_int_equal(job->state, JOB_ANSWERED);
+		assert_int_equal(job->call.text.len, 58000);
+		assert_true(job->call.attempts[0].estimated);
+	}
+	close_world(&w);
+}
+
+static void a_probe_says_what_is_wrong(void **state)
+{
+	(void)state;
+	static const struct reply script[] = {{.kind = REPLY_JSON}, {REPLY_JSON, 401, NULL, "{\"error\":{\"message\":\"bad key\"}}"}};
+	struct world w;
+	struct err err = {{0}};
+	int64_t ms = -1;
+	open_world(&w, script, 2, NULL, 0);
+	assert_int_equal(upstream_probe(&w.settings, 0, &ms, &err), RC_OK);
+	assert_true(ms >= 0);
+	assert_int_equal(upstream_probe(&w.settings, 0, &ms, &err), RC_BAD_INPUT);
+	assert_non_null(strstr(err.text, "bad key"));
+	close_world(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_call_ends_as_its_server_behaves),
+	    cmocka_unit_test(a_server_that_is_not_there_is_named_with_advice),
+	    cmocka_unit_test(metadata_addresses_are_never_reached),
+	    cmocka_unit_test(the_request_carries_what_it_should),
+	    cmocka_unit_test(a_question_of_the_router_comes_back_asking),
+	    cmocka_unit_test(a_job_whose_lease_died_while_it_waited_comes_back_dropped),
+	    cmocka_unit_test(the_room_works_on_after_an_abort),
+	    cmocka_unit_test(a_waiting_job_expires_at_its_deadline),
+	    cmocka_unit_test(a_model_that_keeps_failing_is_skipped),
+	    cmocka_unit_test(a_thousand_jobs_through_64_places_all_come_back),
+	    cmocka_unit_test(a_large_request_and_a_large_answer_pass),
+	    cmocka_unit_test(a_probe_says_what_is_wrong),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
