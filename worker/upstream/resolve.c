@@ -70,8 +70,9 @@ enum rc resolve_host_of(struct str url, struct host *ret, bool *ret_needs_lookup
 	bool bracket = end > 0 && rest.data[0] == '[';
 	while (port_at < end && rest.data[port_at] != (bracket ? ']' : ':'))
 		port_at++;
-	struct str name = {rest.data + (bracket ? 1 : 0), port_at - (bracket && port_at > 0 ? 1 : 0)};
-	port_at += bracket ? 1 : 0;
+	struct str name = {rest.data + (bracket ? 1 : 0), port_at - (bracket ? 1 : 0)};
+	if (bracket && port_at++ == end)
+		name.len = 0; /* no closing bracket */
 	int64_t port = https ? 443 : 80;
 	if (port_at < end && (rest.data[port_at] != ':' || !str_to_i64((struct str){rest.data + port_at + 1, end - port_at - 1}, &port)))
 		port = 0;
