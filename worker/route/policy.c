@@ -166,10 +166,9 @@ static enum rc parse_languages(struct policy *policy, const struct node *node, s
 	struct policy_strings list;
 	enum rc rc = policy_strings(policy, node, brief, &list, err);
 	for (uint32_t i = 0; rc == RC_OK && i < list.count; i++) {
-		const char *code = language_known(list.items[i]);
-		if (code == NULL)
-			return config_error(list.nodes[i], err, "language \"%.*s\" is not one that can be told by its text", STR_ARG(list.items[i]));
-		for (unsigned bit = 0; language_at(bit) != NULL; bit++)
+		const char *code = NULL;
+		rc = policy_language(list.nodes[i], &code, err);
+		for (unsigned bit = 0; rc == RC_OK && language_at(bit) != NULL; bit++)
 			if (language_at(bit) == code)
 				policy->languages |= 1u << bit;
 	}

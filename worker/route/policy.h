@@ -86,6 +86,8 @@ struct policy_strings {
 	uint32_t count;
 };
 enum rc policy_strings(struct policy *policy, const struct node *node, struct arena *brief, struct policy_strings *ret, struct err *err);
+/* The language named at node (a scalar), one that can be told by its text. */
+enum rc policy_language(const struct node *node, const char **ret, struct err *err);
 /* SHA-256 of the bytes so far, cut to POLICY_VERSION_CHARS hex characters. */
 void policy_hash(const struct canon *canon, char out[POLICY_VERSION_CHARS + 1]);
 /* OPTION_CUSTOM parse that keeps the node; field is a const struct node *. */

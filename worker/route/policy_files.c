@@ -1,6 +1,7 @@
 /*
- * policy_files.c: small helpers of loading: files beside the policy, strings that may be one or many, hashes.
+ * policy_files.c: small helpers of loading: files beside the policy, strings that may be one or many, languages, hashes.
  */
+#include "worker/route/language.h"
 #include "worker/route/policy.h"
 
 char *policy_path(const struct policy *policy, struct str path, struct arena *arena)
@@ -42,6 +43,24 @@ enum rc policy_strings(struct policy *policy, const struct node *node, struct ar
 		out.nodes[i] = item;
 	}
 	*ret = out;
+	return RC_OK;
+}
+
+static const char *language_name(const void *ctx, unsigned i)
+{
+	(void)ctx; /* the table is constant */
+	return language_at(i);
+}
+
+enum rc policy_language(const struct node *node, const char **ret, struct err *err)
+{
+	unsigned known = 0;
+	while (language_at(known) != NULL)
+		known++;
+	const char *code = language_known(node->scalar);
+	if (code == NULL)
+		return config_error_unknown(node, err, "language", language_name, NULL, known);
+	*ret = code;
 	return RC_OK;
 }
 

@@ -6,7 +6,6 @@
  */
 #include <stdlib.h>
 
-#include "worker/route/language.h"
 #include "worker/route/rules.h"
 
 typedef enum rc leaf_compile(struct when_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err);
@@ -206,26 +205,15 @@ static enum rc words(struct when_compiler *c, const struct node *node, unsigned 
 	return RC_OK;
 }
 
-static const char *language_name(const void *ctx, unsigned i)
-{
-	(void)ctx; /* the table is constant */
-	return language_at(i);
-}
-
 static enum rc language(struct when_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
 {
 	struct policy_strings list;
 	enum rc rc = words(c, node, depth, cond, err);
 	if (rc == RC_OK)
 		rc = policy_strings(c->setup->policy, node, c->setup->brief, &list, err); /* again, for the places */
-	unsigned known = 0;
-	while (language_at(known) != NULL)
-		known++;
-	for (uint32_t i = 0; rc == RC_OK && i < list.count; i++) {
-		if (language_known(list.items[i]) != NULL)
-			continue;
-		rc = config_error_unknown(list.nodes[i], err, "language", language_name, NULL, known);
-	}
+	const char *code;
+	for (uint32_t i = 0; rc == RC_OK && i < list.count; i++)
+		rc = policy_language(list.nodes[i], &code, err);
 	return rc;
 }
 
