@@ -31,4 +31,4 @@ end_all() {
 trap end_all EXIT
 trap 'exit 130' INT TERM
 
-PYTHONDONTWRITEBYTECODE=1 "$VENV/bin/python" -m pytest tests/integration "$@"
+PYTHONDONTWRITEBYTECODE=1 "$VENV/bin/python" -m pytest --basetemp "$POINTSMAN_TEST_RUN/tmp" tests/integration "$@"
