@@ -9,9 +9,11 @@
 
 HERE=$(cd "$(dirname "$0")" && pwd)
 
-# A package is wanted when its test fails. A test is a command's name, or pc:NAME for a library known to pkg-config.
+# A package is wanted when its test fails. A test is a command's name, a file's path, or pc:NAME for a library known to
+# pkg-config.
 BUILD_NEEDS='
 gcc gcc
+/usr/include/stdio.h libc6-dev
 make make
 pkg-config pkg-config
 pc:rdkafka librdkafka-dev
@@ -37,6 +39,7 @@ python3 python3
 
 is_there() {
 	case $1 in
+	/*) [ -e "$1" ] ;;
 	pc:*) command -v pkg-config >/dev/null && pkg-config --exists "${1#pc:}" ;;
 	*) command -v "$1" >/dev/null ;;
 	esac
