@@ -33,8 +33,11 @@ launch() {
 	local run=$1
 	shift
 	[ -e "$run/log" ] && mv "$run/log" "$run/log.before"
-	(cd "$run" && exec setsid "$@" >"$run/log" 2>&1 </dev/null 9>&-) &
+	# the folder is changed before the fork: is_running must never see the child elsewhere
+	cd "$run"
+	setsid "$@" >"$run/log" 2>&1 </dev/null 9>&- &
 	echo $! >"$run/pid"
+	cd - >/dev/null
 }
 
 is_running() {
