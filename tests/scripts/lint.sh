@@ -109,4 +109,8 @@ if [ "${1:-}" != --fast ]; then
 		echo "lint: no clang here; only gcc was asked" >&2
 	fi
 fi
-[ $failed = 0 ] && echo "lint: all rules hold" || { echo "lint: failed" >&2; exit 1; }
+if [ $failed != 0 ]; then
+	echo "lint: failed" >&2
+	exit 1
+fi
+echo "lint: all rules hold"

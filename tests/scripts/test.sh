@@ -16,11 +16,11 @@ end_all() {
 		[ ! -e "$POINTSMAN_TEST_RUN/$service/pid" ] || "$scripts/$service.sh" stop "$POINTSMAN_TEST_RUN/$service" || true
 	done
 	# workers and simulators of a pytest that was killed: children of nobody now, known by the run folder in their environment
-	for pid in $(grep -lsz "^POINTSMAN_TEST_RUN=$POINTSMAN_TEST_RUN\$" /proc/[0-9]*/environ | cut -d/ -f3); do
+	grep -lsz "^POINTSMAN_TEST_RUN=$POINTSMAN_TEST_RUN\$" /proc/[0-9]*/environ | cut -d/ -f3 | while read -r pid; do
 		case $(readlink "/proc/$pid/exe") in
 		*/pointsman | */modelsim) kill -KILL "$pid" || true ;;
 		esac
-	done
+	done || true
 	if [ $status = 0 ]; then
 		rm -rf "$POINTSMAN_TEST_RUN"
 	else
