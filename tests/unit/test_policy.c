@@ -150,7 +150,7 @@ static void what_is_wrong_is_said_with_its_place(void **state)
 		{RULES "  - {name: r, when: {attributes: x}, route: a}\n", "5:34: error: attributes and their values are expected, for example {product: [X200, X300]}"},
 		{RULES "  - {name: r, when: {all: []}, route: a}\n", "5:27: error: the list of conditions is empty"},
 		{RULES "  - {name: r, when: {any: [{none: [{all: [{any: [{all: [{any: [{all: [{any: [{max_words: 1}]}]}]}]}]}]}]}]}, route: a}\n",
-		 "5:79: error: conditions are nested deeper than 8"},
+		 "5:78: error: conditions are nested deeper than 8"},
 		{RULES "  - {name: r, when: {max_words: 1}, route: a}\n  - {name: r, when: {max_words: 1}, route: b}\n", "6:12: error: there are two rules of the name \"r\""},
 		{RULES "  - {name: r, when: {max_words: 1}, rout: a}\n", "5:39: error: unknown setting \"rout\""},
 		{RULES "  - {name: r, route: a}\n", "5:5: error: \"when\" is missing"},
