@@ -64,6 +64,10 @@ test: deps ## all tests: unit, then integration against a real broker, Redis and
 	@$(MAKE) --no-print-directory all unit
 	@tests/scripts/test.sh
 
+.PHONY: sanitize
+sanitize: deps ## all tests under the sanitizers and valgrind; LANES="address undefined thread valgrind"
+	@tests/scripts/sanitize.sh $(LANES)
+
 .PHONY: demo
 demo: ## install what building needs, build, and show the worker at work on its own small world
 	@tests/scripts/deps.sh build

@@ -71,7 +71,7 @@ complain "pointers hidden in a typedef" "$(grep -nE '^typedef .*\*[a-z_ ]*;' "${
 complain "to-dos outside CONTRIBUTING.md" "$(grep -nE '\b(TODO|FIXME|XXX)\b' "${sources[@]}")"
 complain "files without an essay at their head" "$(
 	for file in "${sources[@]}"; do
-		[ "$(head -c 2 "$file")" = "/*" ] || echo "$file"
+		grep -qE '^(/\*|//)' <(grep -vE '^(#include.*)?$' "$file" | head -n 1) || echo "$file"
 	done
 )"
 
