@@ -52,7 +52,8 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libpointsman.a
 
 .PHONY: unit
 unit: $(UNIT_BINS) ## build and run the unit tests (cmocka); T=name runs one
-	@for t in $(if $(T),$(BUILD)/unit/test_$(T),$(UNIT_BINS)); do $$t || exit 1; done
+	@failed=; for t in $(if $(T),$(BUILD)/unit/test_$(T),$(UNIT_BINS)); do $$t || failed="$$failed $$t"; done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 .PHONY: deps
 deps: ## install what building and testing need (Debian; asks sudo without root)

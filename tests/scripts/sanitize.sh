@@ -18,7 +18,7 @@ valgrind_units() {
 	local unit
 	make -s all unit
 	for unit in build/unit/test_*; do
-		[ -x "$unit" ] && [ -f "$unit" ] || continue
+		if [ -d "$unit" ] || [ ! -x "$unit" ]; then continue; fi
 		echo "valgrind $unit"
 		valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "$unit" >/dev/null
 	done
