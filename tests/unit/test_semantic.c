@@ -1,0 +1,293 @@
+/* test_semantic.c: scores against a computation in double precision, thresholds, margins, and bad examples. */
+#include "tests/unit/route_fixture.h"
+
+#include "worker/route/vectors.h"
+
+static uint32_t next_random(uint64_t *seed)
+{
+	*seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(*seed >> 33);
+}
+
+static float random_value(uint64_t *seed)
+{
+	return (float)next_random(seed) / (float)(1u << 30) - 1.0f;
+}
+
+static void products_are_exact_to_rounding_and_the_same_every_time(void **state)
+{
+	(void)state;
+	enum { MAX_DIM = 1000 };
+	uint64_t seed = 4;
+	static float a[MAX_DIM], b[MAX_DIM], ua[MAX_DIM + 8], ub[MAX_DIM + 8];
+	for (uint32_t dim = 1; dim <= MAX_DIM; dim = dim * 3 / 2 + 1) {
+		uint32_t stride = (dim + 7) / 8 * 8;
+		double dot = 0, aa = 0, bb = 0;
+		for (uint32_t i = 0; i < dim; i++) {
+			a[i] = random_value(&seed);
+			b[i] = random_value(&seed);
+			dot += (double)a[i] * (double)b[i];
+			aa += (double)a[i] * (double)a[i];
+			bb += (double)b[i] * (double)b[i];
+		}
+		assert_true(vectors_unit(a, dim, stride, ua) && vectors_unit(b, dim, stride, ub));
+		float got = vectors_dot(ua, ub, stride);
+		assert_true(fabs((double)got - dot / sqrt(aa * bb)) < 1e-6);
+		float again = vectors_dot(ub, ua, stride);
+		assert_memory_equal(&got, &again, sizeof got);
+		/* the order of the sums, spelled out: scores must not depend on the compiler */
+		float lane[8] = {0};
+		for (uint32_t i = 0; i < stride; i++) {
+			volatile float product = ua[i] * ub[i];
+			volatile float sum = lane[i % 8] + product;
+			lane[i % 8] = sum;
+		}
+		volatile float l = (lane[0] + lane[4]) + (lane[2] + lane[6]), r = (lane[1] + lane[5]) + (lane[3] + lane[7]);
+		float spelled = l + r;
+		assert_memory_equal(&got, &spelled, sizeof got);
+	}
+}
+
+static void what_has_no_direction_is_refused(void **state)
+{
+	(void)state;
+	float out[8];
+	assert_false(vectors_unit((const float[]){0, 0}, 2, 8, out));
+	assert_false(vectors_unit((const float[]){NAN, 1}, 2, 8, out));
+	assert_false(vectors_unit((const float[]){INFINITY, 1}, 2, 8, out));
+	assert_true(vectors_unit((const float[]){3e38f, 3e38f}, 2, 8, out)); /* a sum of squares over a float's range */
+	assert_true(fabs((double)out[0] - 0.70710678) < 1e-6 && out[2] == 0 && out[7] == 0);
+	assert_true(vectors_unit((const float[]){1e-30f, 0}, 2, 8, out));
+	assert_true(out[0] == 1);
+}
+
+#define POLICY(options)                                                                                                \
+	"when_unsure: careful\n"                                                                                           \
+	"routes: [{name: kb, models: [small]}, {name: careful, models: [capable]}, {name: human, topic: desk}]\n"          \
+	"stages:\n- semantic: {embedder: given, examples: e.jsonl, " options "}\n"
+
+struct fixture {
+	char *folder;
+	struct policy *policy;
+	struct route_scratch *scratch;
+};
+
+static struct fixture start(const char *examples, const char *yaml)
+{
+	struct fixture f = {.folder = fixture_folder()};
+	fixture_file(f.folder, "e.jsonl", examples, strlen(examples));
+	f.policy = fixture_policy(yaml, f.folder);
+	f.scratch = route_scratch_new(f.policy);
+	return f;
+}
+
+static void stop(struct fixture f)
+{
+	route_scratch_free(f.scratch);
+	policy_unref(f.policy);
+	fixture_remove_folder(f.folder, (const char *const[]){"e.jsonl", NULL});
+}
+
+static const char corners[] = "{\"label\": \"kb\", \"embedding\": [1, 0, 0]}\n"
+                              "\n"
+                              "{\"embedding\": [2.0, 2e0, 0], \"label\": \"kb\", \"text\": \"kept for people\"}\r\n"
+                              "{\"label\": \"careful\", \"embedding\": [0, 1, 0]}\n"
+                              "{\"label\": \"human\", \"embedding\": [0, 0, 5]}";
+
+static void the_nearest_route_decides_when_it_is_near_and_clear(void **state)
+{
+	(void)state;
+	static const struct {
+		float embedding[4];
+		uint32_t len;
+		const char *route; /* NULL: none */
+		const char *reason;
+	} cases[] = {
+		{{9, 3, 0}, 3, "kb", "nearest to the examples of kb (0.92, 0.70 is enough; next is careful with 0.32)"},
+		{{0, 1, 0}, 3, "careful", "nearest to the examples of careful (1.00, 0.70 is enough; next is kb with 0.35)"},
+		{{0, 0, -1}, 3, NULL, "nearest to the examples of kb (0.00, below 0.70; next is careful with 0.00)"},
+		{{1, 1, 1}, 3, NULL, "nearest to the examples of kb (0.70, below 0.70; next is careful with 0.58)"},
+		{{0.45f, 1, 0}, 3, "careful", NULL},
+		{{0.8f, 1, 0}, 3, NULL, "nearest to the examples of kb (0.81, 0.70 is enough; next is careful with 0.78, closer than the margin of 0.10)"},
+		{{1, 0}, 2, NULL, "the record's embedding has 2 values, the examples have 3"},
+		{{0, 0, 0}, 3, NULL, "the record's embedding is all zeros or not finite"},
+		{{0}, 0, NULL, "the record has no embedding"},
+	};
+	struct fixture x = start(corners, POLICY("accept: 0.7, margin: 0.1, k: 2"));
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fixture_job f;
+		fixture_job_init(&f, "text");
+		f.job.req.embedding = cases[i].len != 0 ? cases[i].embedding : NULL;
+		f.job.req.embedding_len = cases[i].len;
+		assert_int_equal(route_decide(x.policy, x.scratch, &f.job), ROUTE_DONE);
+		const struct decision *dec = &f.job.dec;
+		if (cases[i].reason != NULL)
+			assert_str(dec->trace[0].reason, cases[i].reason);
+		assert_int_equal(dec->unsure, cases[i].route == NULL);
+		assert_str(dec->route_name, cases[i].route != NULL ? cases[i].route : "careful");
+		assert_false(dec->degraded);
+		if (cases[i].route != NULL) {
+			assert_string_equal(dec->stage, "semantic");
+			assert_true(dec->threshold == 0.7 && dec->confidence >= 0.7);
+			assert_int_equal(dec->trace[0].asset_version.len, 16);
+		}
+		fixture_job_free(&f);
+	}
+	stop(x);
+}
+
+static void a_score_is_the_mean_of_the_best_k(void **state)
+{
+	(void)state;
+	enum { DIM = 37, EXAMPLES = 60, ROUNDS = 20 };
+	static const char *const labels[] = {"kb", "careful", "human"};
+	static float rows[EXAMPLES][DIM];
+	static char examples[EXAMPLES * DIM * 20];
+	uint64_t seed = 77;
+	size_t n = 0;
+	for (unsigned e = 0; e < EXAMPLES; e++) {
+		n += (size_t)snprintf(examples + n, sizeof examples - n, "{\"label\":\"%s\",\"embedding\":[", labels[e % 3]);
+		for (unsigned i = 0; i < DIM; i++) {
+			rows[e][i] = random_value(&seed);
+			n += (size_t)snprintf(examples + n, sizeof examples - n, "%s%.9g", i != 0 ? "," : "", (double)rows[e][i]);
+		}
+		n += (size_t)snprintf(examples + n, sizeof examples - n, "]}\n");
+	}
+	for (unsigned k = 1; k <= 30; k += 7) {
+		char yaml[512];
+		(void)snprintf(yaml, sizeof yaml, POLICY("accept: 0, margin: 0, k: %u"), k); /* fits */
+		struct fixture x = start(examples, yaml);
+		for (unsigned round = 0; round < ROUNDS; round++) {
+			float query[DIM];
+			double length = 0, scores[3] = {0};
+			for (unsigned i = 0; i < DIM; i++) {
+				query[i] = random_value(&seed);
+				length += (double)query[i] * (double)query[i];
+			}
+			for (unsigned label = 0; label < 3; label++) {
+				double cosines[EXAMPLES];
+				unsigned count = 0;
+				for (unsigned e = label; e < EXAMPLES; e += 3) {
+					double dot = 0, own = 0;
+					for (unsigned i = 0; i < DIM; i++) {
+						dot += (double)query[i] * (double)rows[e][i];
+						own += (double)rows[e][i] * (double)rows[e][i];
+					}
+					double c = dot / sqrt(own * length);
+					unsigned at = count++;
+					for (; at > 0 && cosines[at - 1] < c; at--)
+						cosines[at] = cosines[at - 1];
+					cosines[at] = c;
+				}
+				unsigned take = k < count ? k : count;
+				for (unsigned j = 0; j < take; j++)
+					scores[label] += cosines[j] / take;
+			}
+			unsigned best = 0;
+			for (unsigned label = 1; label < 3; label++)
+				if (scores[label] > scores[best])
+					best = label;
+			struct fixture_job f;
+			fixture_job_init(&f, "text");
+			f.job.req.embedding = query;
+			f.job.req.embedding_len = DIM;
+			assert_int_equal(route_decide(x.policy, x.scratch, &f.job), ROUTE_DONE);
+			assert_str(f.job.dec.trace[0].label, labels[best]);
+			assert_true(fabs(f.job.dec.trace[0].score - scores[best]) < 1e-6);
+			double first = f.job.dec.trace[0].score;
+			assert_int_equal(route_decide(x.policy, x.scratch, &f.job), ROUTE_DONE);
+			assert_memory_equal(&first, &f.job.dec.trace[0].score, sizeof first);
+			fixture_job_free(&f);
+		}
+		stop(x);
+	}
+}
+
+static void routes_may_have_thresholds_of_their_own(void **state)
+{
+	(void)state;
+	struct fixture x = start(corners, POLICY("accept: {default: 0.5, careful: 0.99}, k: 1"));
+	struct fixture_job f;
+	fixture_job_init(&f, "text");
+	f.job.req.embedding = (const float[]){-0.3f, 1, 0};
+	f.job.req.embedding_len = 3;
+	assert_int_equal(route_decide(x.policy, x.scratch, &f.job), ROUTE_DONE);
+	assert_true(f.job.dec.unsure);
+	assert_str(f.job.dec.unsure_reason, "no stage was confident (semantic 0.96 of 0.99)");
+	fixture_job_free(&f);
+	stop(x);
+}
+
+static void texts_in_other_languages_are_passed_on(void **state)
+{
+	(void)state;
+	struct fixture x = start(corners, "languages: [en]\n" POLICY("accept: 0.7, k: 1"));
+	static const struct {
+		const char *text;
+		bool passed;
+	} cases[] = {{"Ich kann mich nicht in mein Konto einloggen, bitte helfen Sie mir", true}, {"hm", false}};
+	for (size_t i = 0; i < 2; i++) {
+		struct fixture_job f;
+		fixture_job_init(&f, cases[i].text);
+		f.job.req.embedding = (const float[]){1, 0, 0};
+		f.job.req.embedding_len = 3;
+		assert_int_equal(route_decide(x.policy, x.scratch, &f.job), ROUTE_DONE);
+		assert_int_equal(f.job.dec.unsure, cases[i].passed);
+		if (cases[i].passed)
+			assert_str(f.job.dec.trace[0].reason, "language: the text is in de, the policy was measured in others");
+		fixture_job_free(&f);
+	}
+	stop(x);
+}
+
+static void bad_examples_and_settings_are_refused_with_their_place(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *examples, *options, *words;
+	} cases[] = {
+		{"", "accept: 0.5", "policy.yaml:4:41: error: e.jsonl holds no example"},
+		{"\n{\"label\": \"kbb\", \"embedding\": [1]}", "accept: 0.5", "e.jsonl:2: error: no route of the name \"kbb\"; did you mean \"kb\"?"},
+		{"{\"embedding\": [1]}", "accept: 0.5", "e.jsonl:1: error: the example has no \"label\""},
+		{"{\"label\": \"kb\"}", "accept: 0.5", "e.jsonl:1: error: the example has no \"embedding\": a list of numbers"},
+		{"{\"label\": \"kb\", \"embedding\": []}", "accept: 0.5", "e.jsonl:1: error: the example has no \"embedding\": a list of numbers"},
+		{"{\"label\": \"kb\", \"embedding\": [1, \"2\"]}", "accept: 0.5", "e.jsonl:1: error: the embedding holds something that is no number"},
+		{"{\"label\": \"kb\", \"embedding\": [0, 0]}", "accept: 0.5", "e.jsonl:1: error: the embedding is all zeros or too large"},
+		{"{\"label\": \"kb\", \"embedding\": [1, 0]}\n{\"label\": \"kb\", \"embedding\": [1]}", "accept: 0.5",
+		 "e.jsonl:2: error: the embedding is not as long as those before it"},
+		{corners, "accept: 1.5", "policy.yaml:4:58: error: the threshold 1.5 is not between 0 and 1"},
+		{corners, "accept: yes", "policy.yaml:4:58: error: a threshold from 0 to 1 is expected"},
+		{corners, "accept: {kb: 0.5}", "policy.yaml:4:58: error: no threshold for route careful, which has examples; `default` would give one"},
+		{corners, "accept: {default: 0.5, nobody: 0.5}", "policy.yaml:4:73: error: unknown route \"nobody\""},
+		{corners, "accept: 0.5, margin: 2", "policy.yaml:4:71: error: \"margin\" must be between 0 and 1"},
+		{corners, "accept: 0.5, k: 0", "policy.yaml:4:66: error: \"k\" must be between 1 and 32"},
+	};
+	char *folder = fixture_folder();
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char yaml[512];
+		fixture_file(folder, "e.jsonl", cases[i].examples, strlen(cases[i].examples));
+		(void)snprintf(yaml, sizeof yaml, POLICY("%s"), cases[i].options); /* fits */
+		struct policy *policy = NULL;
+		struct err err = {""};
+		if (policy_parse("policy.yaml", str_of(yaml), folder, &fixture_settings, &policy, &err) != RC_BAD_INPUT)
+			fail_msg("accepted: %s", yaml);
+		size_t n = strlen(cases[i].words);
+		if (strncmp(err.text, cases[i].words, n) != 0 || (err.text[n] != '\0' && err.text[n] != '\n'))
+			fail_msg("got: %s\nexpected: %s", err.text, cases[i].words);
+	}
+	fixture_remove_folder(folder, (const char *const[]){"e.jsonl", NULL});
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(products_are_exact_to_rounding_and_the_same_every_time),
+		cmocka_unit_test(what_has_no_direction_is_refused),
+		cmocka_unit_test(the_nearest_route_decides_when_it_is_near_and_clear),
+		cmocka_unit_test(a_score_is_the_mean_of_the_best_k),
+		cmocka_unit_test(routes_may_have_thresholds_of_their_own),
+		cmocka_unit_test(texts_in_other_languages_are_passed_on),
+		cmocka_unit_test(bad_examples_and_settings_are_refused_with_their_place),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
