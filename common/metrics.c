@@ -273,6 +273,8 @@ static void render_family(struct buf *out, const struct family *family)
 
 void metrics_render(struct metrics *metrics, struct buf *out)
 {
+	if (metrics == NULL)
+		return;
 	pthread_mutex_lock(&metrics->lock);
 	for (const struct family *family = metrics->families; family != NULL; family = family->next)
 		render_family(out, family);

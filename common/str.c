@@ -7,7 +7,6 @@
 #include "common/str.h"
 
 #include <errno.h>
-#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -184,9 +183,11 @@ void buf_init(struct buf *buf, struct arena *arena, size_t first_bytes)
 char *buf_room(struct buf *buf, size_t bytes)
 {
 	if (buf->cap - buf->len < bytes || buf->data == NULL) {
-		size_t cap = buf->cap < 128 ? 256 : buf->cap * 2;
-		if (cap < buf->len + bytes)
-			cap = buf->len + bytes;
+		size_t cap = buf->cap < 128 ? 256 : buf->cap * 2, least;
+		if (__builtin_add_overflow(buf->len, bytes, &least))
+			least = SIZE_MAX; /* the arena ends the process for it */
+		if (cap < least)
+			cap = least;
 		char *data = arena_alloc(buf->arena, cap);
 		if (buf->len != 0)
 			memcpy(data, buf->data, buf->len);

@@ -7,8 +7,11 @@
  */
 #include "worker/job/job_pool.h"
 
-#include <stdatomic.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -34,6 +37,10 @@ struct job_pool *job_pool_new(uint32_t max_jobs, size_t max_bytes, void (*releas
 	pool->max_jobs = max_jobs;
 	pool->max_bytes = max_bytes;
 	pool->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (pool->event_fd < 0) {
+		fprintf(stderr, "pointsman: no event descriptor for the jobs: %s; raise the limit of open files\n", strerror(errno));
+		abort(); /* at start, before any record was read */
+	}
 	pool->release = release;
 	pool->ctx = ctx;
 	for (uint32_t i = 0; i < max_jobs; i++) {
@@ -57,11 +64,12 @@ void job_pool_free(struct job_pool *pool)
 
 struct job *job_pool_take(struct job_pool *pool, size_t record_bytes)
 {
-	size_t want = record_bytes + JOB_EXTRA_BYTES;
+	size_t want = record_bytes < SIZE_MAX - JOB_EXTRA_BYTES ? record_bytes + JOB_EXTRA_BYTES : SIZE_MAX;
 	pthread_mutex_lock(&pool->lock);
 	struct job *job = NULL;
 	/* a record larger than the whole bound goes through alone */
-	if (pool->free.head != NULL && (pool->used_bytes + want <= pool->max_bytes || pool->used_bytes == 0)) {
+	bool fits = pool->used_bytes <= pool->max_bytes && want <= pool->max_bytes - pool->used_bytes;
+	if (pool->free.head != NULL && (fits || pool->used_bytes == 0)) {
 		job = LINK_OWNER(struct job, link, list_pop(&pool->free));
 		pool->used_bytes += want;
 	} else {
@@ -75,6 +83,8 @@ struct job *job_pool_take(struct job_pool *pool, size_t record_bytes)
 		return NULL;
 	struct arena arena = job->arena;
 	*job = (struct job){.arena = arena, .reserved_bytes = want, .state = JOB_FETCHED};
+	job->req.temperature = job->call.temperature = (double)NAN; /* not given; 0 would be a temperature */
+	job->dec.confidence = job->dec.threshold = (double)NAN;
 	job->dec.route = -1;
 	job->call.model = -1;
 	return job;
@@ -82,6 +92,10 @@ struct job *job_pool_take(struct job_pool *pool, size_t record_bytes)
 
 void job_pool_give(struct job_pool *pool, struct job *job)
 {
+	if (job->state == JOB_FREE) { /* a second give would tie the free list into a ring and hand one job to two owners */
+		fprintf(stderr, "bug: a job is given back twice\n");
+		abort();
+	}
 	if (pool->release != NULL)
 		pool->release(pool->ctx, job);
 	arena_reset(&job->arena);
