@@ -72,7 +72,7 @@ sanitize: deps ## all tests under the sanitizers and valgrind; LANES="address un
 .PHONY: demo
 demo: ## install what building needs, build, and show the worker at work on its own small world
 	@tests/scripts/deps.sh build
-	@$(MAKE) --no-print-directory -s $(BUILD)/pointsman
+	@$(MAKE) --no-print-directory -s all
 	@$(BUILD)/pointsman demo $(if $(RECORDS),--records $(RECORDS))
 
 .PHONY: lint
@@ -85,10 +85,12 @@ bench: all ## throughput and CPU with an instant model; RECORDS=20000
 	@tests/bench/bench.sh $(RECORDS)
 
 .PHONY: install
-install: $(BUILD)/pointsman ## install under PREFIX (/usr/local); DESTDIR for packaging
+install: all ## install under PREFIX (/usr/local); DESTDIR for packaging
 	install -D -m 755 $(BUILD)/pointsman $(DESTDIR)$(PREFIX)/bin/pointsman
+	install -D -m 755 $(BUILD)/modelsim $(DESTDIR)$(PREFIX)/libexec/pointsman/modelsim
 	install -d $(DESTDIR)$(PREFIX)/share/pointsman/schemas
 	install -m 644 $(wildcard schemas/*.avsc) $(DESTDIR)$(PREFIX)/share/pointsman/schemas/
+	cd deploy && find demo recipes -type f -exec install -D -m 644 {} $(abspath $(DESTDIR)$(PREFIX))/share/pointsman/{} \;
 
 .PHONY: clean
 clean: ## remove what was built
