@@ -67,10 +67,10 @@ static void the_url_and_headers_follow_the_settings(void **state)
 	assert_string_equal(provider_openai.url(&azure, &arena).data, "https://h.example/v1/chat/completions?api-version=2024%2010%26x");
 	assert_string_equal(provider_openai.url(&bare, &arena).data, "http://localhost:8000/v1/chat/completions");
 	const char *const *headers = provider_openai.headers(&azure, &arena);
-	assert_string_equal(headers[2], "api-key: k");
-	assert_string_equal(headers[3], "X-Team: a");
-	assert_null(headers[4]);
-	assert_null(provider_openai.headers(&bare, &arena)[2]);
+	assert_string_equal(headers[1], "api-key: k");
+	assert_string_equal(headers[2], "X-Team: a");
+	assert_null(headers[3]);
+	assert_null(provider_openai.headers(&bare, &arena)[1]);
 	arena_free(&arena);
 }
 

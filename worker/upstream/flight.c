@@ -15,7 +15,7 @@ struct flight *flight_begin(struct job *job, uint32_t attempts, uint32_t round)
 	call->transfer = flight;
 	call->outcome = OUTCOME_NONE;
 	call->model = -1;
-	if (call->attempts == NULL)
+	if (call->attempt_count == 0 && call->attempts_left == 0)
 		call->attempts_left = attempts;
 	return flight;
 }

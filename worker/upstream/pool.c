@@ -221,8 +221,33 @@ static bool names_ready(struct pool *pool)
 	return pool->names != RESOLVE_PENDING;
 }
 
+static bool may_not_start(void *ctx, const struct line_entry *entry)
+{
+	(void)ctx;
+	return !record_may_start(&entry->job->rec);
+}
+
+static bool every_one(void *ctx, const struct line_entry *entry)
+{
+	(void)ctx;
+	(void)entry;
+	return true;
+}
+
+/* While the model rests nobody waits in its line: each job goes on to another model or waits for the time. */
+static void clear_line(struct pool *pool, int64_t now_us)
+{
+	struct list waiting = {0};
+	pool_publish_breaker(pool, now_us);
+	line_take_if(&pool->ready, every_one, NULL, &waiting);
+	for (struct link *l; (l = list_pop(&waiting)) != NULL;)
+		place(pool, LINK_OWNER(struct job, link, l), now_us);
+}
+
 static void start_ready(struct pool *pool, int64_t now_us)
 {
+	if (pool->ready.count > 0 && breaker_blocked_until(&pool->breaker, now_us) > now_us)
+		clear_line(pool, now_us);
 	if (pool->ready.count == 0 || !names_ready(pool))
 		return;
 	while (transfers_active(pool->transfers) < pool->concurrency) {
@@ -245,19 +270,6 @@ static void start_ready(struct pool *pool, int64_t now_us)
 			start(pool, job, trial, now_us);
 		}
 	}
-}
-
-static bool may_not_start(void *ctx, const struct line_entry *entry)
-{
-	(void)ctx;
-	return !record_may_start(&entry->job->rec);
-}
-
-static bool every_one(void *ctx, const struct line_entry *entry)
-{
-	(void)ctx;
-	(void)entry;
-	return true;
 }
 
 static void cancel(void *ctx, struct transfer *t)

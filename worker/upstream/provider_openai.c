@@ -56,7 +56,6 @@ static const char *const *headers(const struct model_settings *model, struct are
 	const char **list = arena_array(arena, (size_t)model->headers.count + 4, sizeof *list);
 	uint32_t n = 0;
 	list[n++] = "Content-Type: application/json";
-	list[n++] = "Accept: application/json";
 	if (model->api_key.data != NULL && model->auth_header.data != NULL)
 		list[n++] = arena_printf(arena, "%.*s: %.*s", STR_ARG(model->auth_header), STR_ARG(model->api_key)).data;
 	else if (model->api_key.data != NULL)

@@ -84,6 +84,7 @@ struct transfers {
 	struct sock *socks;
 	size_t sock_cap;
 	struct curl_slist *headers, *names;
+	CURLU *url; /* read once: a fifth of a call's instructions otherwise */
 	uint32_t names_version;
 	struct epoll_event events[EVENTS];
 };
@@ -217,11 +218,13 @@ enum rc transfers_open(const struct transfers_setup *setup, struct transfers **r
 		return err_set(err, RC_FATAL, "libcurl does not start");
 	struct transfers *ts = heap_zalloc(1, sizeof *ts);
 	ts->setup = *setup;
+	ts->url = curl_url();
 	ts->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (ts->epoll_fd < 0) {
-		free(ts);
-		curl_global_cleanup();
-		return err_set(err, RC_FATAL, "no epoll: %s; raise the limit of open files", strerror(errno));
+	if (ts->epoll_fd < 0 || ts->url == NULL || curl_url_set(ts->url, CURLUPART_URL, setup->url, 0) != CURLUE_OK) {
+		enum rc rc = ts->epoll_fd < 0 ? err_set(err, RC_FATAL, "no epoll: %s; raise the limit of open files", strerror(errno))
+		                              : err_set(err, RC_BAD_INPUT, "%s is not a URL", setup->url);
+		transfers_close(ts);
+		return rc;
 	}
 	for (const char *const *h = setup->headers; h != NULL && *h != NULL; h++)
 		ts->headers = curl_slist_append(ts->headers, *h);
@@ -261,7 +264,9 @@ void transfers_close(struct transfers *ts)
 	}
 	curl_slist_free_all(ts->headers);
 	curl_slist_free_all(ts->names);
-	close(ts->epoll_fd);
+	if (ts->epoll_fd >= 0)
+		close(ts->epoll_fd);
+	curl_url_cleanup(ts->url);
 	free(ts->all);
 	free(ts->active);
 	free(ts->shards);
@@ -273,7 +278,7 @@ void transfers_close(struct transfers *ts)
 static void set_options(struct transfers *ts, struct transfer *t)
 {
 	CURL *e = t->easy;
-	curl_easy_setopt(e, CURLOPT_URL, ts->setup.url);
+	curl_easy_setopt(e, CURLOPT_CURLU, ts->url);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, t);
 	curl_easy_setopt(e, CURLOPT_POST, 1L);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
