@@ -38,7 +38,8 @@ def length_bomb():
     schema = fastavro.schema.load_schema(str(ROOT / "schemas/request.avsc"))
     canonical = fastavro.schema.to_parsing_canonical_form(schema)
     head = b"\xc3\x01" + bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
-    return head + b"\x02" * 3 + b"\x80\x80\x80\x80\x80\x80\x40" + b"abc"
+    terabyte = b"\x80\x80\x80\x80\x80\x40"  # zigzag varint of 2^40
+    return head + b"\x02" + terabyte + b"abc"  # id: the union's second branch, a string
 
 
 def test_each_kind_is_a_dead_letter_with_a_reason_and_none_stops_the_others(deployment, registry, records):
