@@ -35,6 +35,13 @@ $(BUILD)/%.o: %.c
 # assembled into the program by .incbin, which the compiler's dependency files do not see
 $(BUILD)/worker/engine/admin_page.o: worker/engine/admin_page.html
 
+# schemas/*.avsc as C strings, for worker/wire/own_schemas.c
+$(BUILD)/gen/wire_schemas.h: $(wildcard schemas/*.avsc)
+	@mkdir -p $(@D)
+	@for f in $^; do echo "static const char schema_$$(basename $$f .avsc)[] ="; \
+		sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/\t"&\\n"/' $$f; echo '	"";'; done > $@.part && mv $@.part $@
+$(BUILD)/worker/wire/own_schemas.o: $(BUILD)/gen/wire_schemas.h
+
 $(BUILD)/libpointsman.a: $(LIB_OBJS)
 	@rm -f $@
 	ar rcs $@ $^

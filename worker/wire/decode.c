@@ -7,13 +7,14 @@
 #include "worker/wire/room.h"
 
 #include "common/json.h"
+#include "worker/wire/avro_read.h"
 #include "worker/wire/request.h"
 
 static int detect(struct str value)
 {
-	if (value.len >= 5 && value.data[0] == 0)
+	if (value.len != 0 && value.data[0] == 0)
 		return FORMAT_AVRO_CONFLUENT;
-	if (value.len >= 10 && (unsigned char)value.data[0] == 0xC3 && value.data[1] == 1)
+	if (value.len >= 2 && (unsigned char)value.data[0] == 0xC3 && value.data[1] == 1)
 		return FORMAT_AVRO_SINGLE_OBJECT;
 	for (size_t i = 0; i < value.len; i++) {
 		if (value.data[i] == '{')
@@ -41,6 +42,67 @@ static enum rc decode_json(struct wire_coder *coder, struct job *job, enum outco
 	return request_fill(&coder->wire->mapping, &root, job, ret_outcome, err);
 }
 
+static enum rc decode_avro(struct wire_coder *coder, const struct avro_type *schema, size_t framing, struct job *job,
+                           enum outcome *ret_outcome, struct err *err)
+{
+	struct str bytes = {job->rec.value.data + framing, job->rec.value.len - framing};
+	struct value root;
+	if (schema->kind != KIND_RECORD && schema->kind != KIND_MAP) {
+		*ret_outcome = OUTCOME_BAD_SCHEMA;
+		return err_set(err, RC_BAD_INPUT, "the schema is neither a record nor a map: no field can be named in it");
+	}
+	enum rc rc = avro_read(&job->arena, schema, coder->wire->mapping.wanted, bytes, &root, err);
+	if (rc != RC_OK) {
+		*ret_outcome = OUTCOME_BAD_RECORD;
+		return err_prefix(err, rc, "not what its Avro schema says");
+	}
+	return request_fill(&coder->wire->mapping, &root, job, ret_outcome, err);
+}
+
+static enum rc decode_single_object(struct wire_coder *coder, struct job *job, enum outcome *ret_outcome, struct err *err)
+{
+	const struct wire *wire = coder->wire;
+	struct str value = job->rec.value;
+	uint64_t fingerprint = 0;
+	if (value.len < 10 || (unsigned char)value.data[0] != 0xC3 || value.data[1] != 1)
+		return err_set(err, RC_BAD_INPUT, "the value does not begin with C3 01 and a fingerprint (Avro single-object encoding)");
+	for (unsigned i = 0; i < 8; i++)
+		fingerprint |= (uint64_t)(uint8_t)value.data[2 + i] << (8 * i);
+	for (uint32_t i = 0; i < wire->known_count; i++)
+		if (wire->known[i].fingerprint == fingerprint)
+			return decode_avro(coder, wire->known[i].root, 10, job, ret_outcome, err);
+	*ret_outcome = OUTCOME_BAD_SCHEMA;
+	return err_set(err, RC_BAD_INPUT, "no schema with the fingerprint %016llx is known; put its .avsc into input.schema_dir",
+	               (unsigned long long)fingerprint);
+}
+
+static enum rc decode_confluent(struct wire_coder *coder, struct job *job, enum outcome *ret_outcome, struct err *err)
+{
+	struct wire *wire = coder->wire;
+	struct str value = job->rec.value;
+	if (value.len < 5 || value.data[0] != 0)
+		return err_set(err, RC_BAD_INPUT, "the value does not begin with 00 and a schema id (Confluent's framing)");
+	uint32_t id = 0;
+	for (unsigned i = 1; i <= 4; i++)
+		id = id << 8 | (uint8_t)value.data[i];
+	job->schema_id = id;
+	if (coder->last_schema == NULL || coder->last_id != id) {
+		const struct avro_type *schema = NULL;
+		enum schema_state state = wire->settings->registry.url.data == NULL ? SCHEMA_MISSING : registry_find(wire->registry, id, &schema);
+		if (state == SCHEMA_UNKNOWN)
+			return err_set(err, RC_AGAIN, "schema %u is not known yet", id);
+		if (state == SCHEMA_MISSING) {
+			*ret_outcome = OUTCOME_BAD_SCHEMA;
+			return err_set(err, RC_BAD_INPUT, wire->settings->registry.url.data == NULL
+			                                      ? "the record names schema %u of a registry, but registry.url is not set"
+			                                      : "the registry has no Avro schema %u that can be read", id);
+		}
+		coder->last_id = id;
+		coder->last_schema = schema;
+	}
+	return decode_avro(coder, coder->last_schema, 5, job, ret_outcome, err);
+}
+
 enum rc wire_decode(struct wire_coder *coder, struct job *job, enum outcome *ret_outcome, struct err *err)
 {
 	const struct input_settings *in = &coder->wire->settings->input;
@@ -57,6 +119,8 @@ enum rc wire_decode(struct wire_coder *coder, struct job *job, enum outcome *ret
 		return err_set(err, RC_BAD_INPUT, value.data == NULL ? "the value is null" : "the value is empty");
 	switch (format) {
 	case FORMAT_JSON: return decode_json(coder, job, ret_outcome, err);
+	case FORMAT_AVRO_SINGLE_OBJECT: return decode_single_object(coder, job, ret_outcome, err);
+	case FORMAT_AVRO_CONFLUENT: return decode_confluent(coder, job, ret_outcome, err);
 	default:
 		return err_set(err, RC_BAD_INPUT, "the value is neither Avro (it begins with neither 00 nor C3 01) nor a JSON object");
 	}

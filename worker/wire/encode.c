@@ -24,11 +24,11 @@ struct encoding {
 	size_t beside_bytes;  /* of a record: key, headers and what Kafka adds */
 };
 
-static void tell_record(struct sink *sink, enum wire_record kind, const struct telling *t)
+static void tell_record(struct sink *sink, enum own_schema kind, const struct telling *t)
 {
 	switch (kind) {
-	case RECORD_RESPONSE: records_response(sink, t); break;
-	case RECORD_DECISION: records_decision(sink, t); break;
+	case OWN_RESPONSE: records_response(sink, t); break;
+	case OWN_DECISION: records_decision(sink, t); break;
 	default:
 		sink->open_record(sink, "request");
 		records_request(sink, t);
@@ -39,11 +39,11 @@ static void tell_record(struct sink *sink, enum wire_record kind, const struct t
 	}
 }
 
-static struct str write_json(enum wire_record kind, const struct telling *t, struct arena *arena)
+static struct str write_json(enum own_schema kind, const struct telling *t, struct arena *arena)
 {
 	struct buf out;
 	struct json_sink json;
-	buf_init(&out, arena, kind == RECORD_RESPONSE ? 1024 + t->job->call.text.len : 2048);
+	buf_init(&out, arena, kind == OWN_RESPONSE ? 1024 + t->job->call.text.len : 2048);
 	json_sink_init(&json, &out);
 	json.sink.open_record(&json.sink, NULL);
 	tell_record(&json.sink, kind, t);
@@ -51,17 +51,48 @@ static struct str write_json(enum wire_record kind, const struct telling *t, str
 	return buf_view(&out);
 }
 
-enum rc wire_write(struct wire_coder *coder, int format, enum wire_record kind, const struct telling *t, struct arena *arena,
+/* What stands before the record; RC_AGAIN when the registry has given no id yet. */
+static enum rc write_framing(struct wire_coder *coder, int format, enum own_schema kind, struct buf *out, struct err *err)
+{
+	if (format == FORMAT_AVRO_SINGLE_OBJECT) {
+		buf_add(out, "\xC3\x01", 2);
+		for (unsigned i = 0; i < 8; i++)
+			buf_char(out, (char)(uint8_t)(coder->wire->own_fingerprint[kind] >> (8 * i)));
+		return RC_OK;
+	}
+	if (!coder->has_output_id[kind])
+		coder->has_output_id[kind] = registry_output_id(coder->wire->registry, kind, &coder->output_id[kind]);
+	if (!coder->has_output_id[kind])
+		return err_set(err, RC_AGAIN, "the schema registry has given no id to this worker's schemas yet");
+	buf_char(out, 0);
+	for (unsigned i = 0; i < 4; i++)
+		buf_char(out, (char)(uint8_t)(coder->output_id[kind] >> (24 - 8 * i)));
+	return RC_OK;
+}
+
+enum rc wire_write(struct wire_coder *coder, int format, enum own_schema kind, const struct telling *t, struct arena *arena,
                    struct str *ret, struct err *err)
 {
-	(void)coder; /* JSON needs no schema */
-	(void)err;
 	const struct output_settings *settings = &t->settings->output;
-	struct str json = write_json(kind, t, arena);
-	if (format == FORMAT_JSON && kind == RECORD_RESPONSE && settings->fields.count != 0)
-		json = shape_response(settings, arena, json);
-	*ret = json;
-	return RC_OK;
+	if (format != FORMAT_AVRO_SINGLE_OBJECT && format != FORMAT_AVRO_CONFLUENT) {
+		struct str json = write_json(kind, t, arena);
+		if (kind == OWN_RESPONSE && settings->fields.count != 0)
+			json = shape_response(settings, arena, json);
+		*ret = json;
+		return json.data != NULL ? RC_OK : err_set(err, RC_BAD_INPUT, "the response could not be given the shape of output.fields");
+	}
+	struct buf out;
+	buf_init(&out, arena, kind == OWN_RESPONSE ? 256 + t->job->call.text.len : 1024);
+	enum rc rc = write_framing(coder, format, kind, &out, err);
+	if (rc == RC_OK && coder->encoders[kind] == NULL)
+		rc = avro_encoder_new(coder->wire->own_text[kind], &coder->encoders[kind], err);
+	if (rc != RC_OK)
+		return rc;
+	tell_record(avro_encoder_begin(coder->encoders[kind], arena), kind, t);
+	rc = avro_encoder_end(coder->encoders[kind], &out, err);
+	if (rc == RC_OK)
+		*ret = buf_view(&out);
+	return rc;
 }
 
 static struct output *add_output(struct encoding *e, enum output_kind kind, struct str topic, struct str value)
@@ -92,7 +123,7 @@ static void become(struct encoding *e, enum outcome outcome, struct str message)
 
 /* Data NULL when the record is over output.max_bytes. What cannot be written in its format is told in JSON: an odd record
  * that says why is better than none. */
-static struct str write_bounded(struct encoding *e, enum wire_record kind, bool brief, size_t *ret_bytes)
+static struct str write_bounded(struct encoding *e, enum own_schema kind, bool brief, size_t *ret_bytes)
 {
 	struct telling t = {e->settings, e->job, e->facts, brief};
 	struct err err = {""};
@@ -115,7 +146,7 @@ static void too_large(struct encoding *e, const char *what, size_t bytes)
 static void encode_forward(struct encoding *e)
 {
 	size_t bytes;
-	struct str value = write_bounded(e, RECORD_FORWARD, false, &bytes);
+	struct str value = write_bounded(e, OWN_FORWARD, false, &bytes);
 	if (value.data == NULL)
 		too_large(e, "forwarded record", bytes);
 	else
@@ -125,12 +156,12 @@ static void encode_forward(struct encoding *e)
 static void encode_response(struct encoding *e)
 {
 	size_t bytes;
-	struct str value = write_bounded(e, RECORD_RESPONSE, false, &bytes);
+	struct str value = write_bounded(e, OWN_RESPONSE, false, &bytes);
 	if (value.data == NULL) {
 		too_large(e, "response", bytes);
 		struct telling brief = {e->settings, e->job, e->facts, true};
-		if (wire_write(e->coder, e->format, RECORD_RESPONSE, &brief, &e->job->arena, &value, NULL) != RC_OK)
-			value = write_json(RECORD_RESPONSE, &brief, &e->job->arena);
+		if (wire_write(e->coder, e->format, OWN_RESPONSE, &brief, &e->job->arena, &value, NULL) != RC_OK)
+			value = write_json(OWN_RESPONSE, &brief, &e->job->arena);
 	}
 	add_with_headers(e, OUTPUT_RESPONSE, e->settings->output.responses, value);
 }
@@ -138,11 +169,11 @@ static void encode_response(struct encoding *e)
 static void encode_decision(struct encoding *e)
 {
 	size_t bytes;
-	struct str value = write_bounded(e, RECORD_DECISION, false, &bytes);
+	struct str value = write_bounded(e, OWN_DECISION, false, &bytes);
 	if (value.data == NULL) {
 		struct telling brief = {e->settings, e->job, e->facts, true};
-		if (wire_write(e->coder, e->format, RECORD_DECISION, &brief, &e->job->arena, &value, NULL) != RC_OK)
-			value = write_json(RECORD_DECISION, &brief, &e->job->arena);
+		if (wire_write(e->coder, e->format, OWN_DECISION, &brief, &e->job->arena, &value, NULL) != RC_OK)
+			value = write_json(OWN_DECISION, &brief, &e->job->arena);
 	}
 	add_with_headers(e, OUTPUT_DECISION, e->settings->output.decisions, value);
 }
@@ -166,6 +197,8 @@ void wire_encode(struct wire_coder *coder, struct job *job, const struct wire_fa
 {
 	const struct settings *settings = coder->wire->settings;
 	int format = settings->output.format == FORMAT_INPUT ? job->req.format : settings->output.format;
+	if (format == FORMAT_AVRO_CONFLUENT && !wire_may_write_confluent(settings))
+		format = FORMAT_JSON; /* bytes that look like it, in a worker without a registry */
 	struct encoding e = {.coder = coder, .settings = settings, .job = job, .facts = facts, .tail = &job->outputs, .format = format};
 	job->outputs = NULL;
 	headers_copy(&settings->output, job, &e.copied);
