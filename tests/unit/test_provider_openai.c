@@ -20,7 +20,7 @@ static void a_request_holds_what_was_asked_as_the_model_wants_it(void **state)
 {
 	(void)state;
 	static const struct str stops[] = {{"END", 3}, {"\n", 1}};
-	struct pair set[] = {{.name = STR("temperature"), .value = STR("0")}, {.name = STR("reasoning_effort"), .value = STR("low")},
+	struct pair set[] = {{.name = STR("temperature"), .value = STR("0")}, {.name = STR("reasoning_effort"), .value = STR("\"low\"")},
 	                     {.name = STR("seed"), .value = STR("7")}};
 	struct pair rename[] = {{.name = STR("max_tokens"), .value = STR("max_completion_tokens")}};
 	struct str drop[] = {STR("stop")};

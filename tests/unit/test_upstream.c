@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <netdb.h>
 
 #include "common/clock.h"
 #include "tests/unit/tiny_server.h"
@@ -462,6 +463,51 @@ static void a_large_request_and_a_large_answer_pass(void **state)
 	close_world(&w);
 }
 
+static void a_named_host_is_reached_by_the_resolvers_address(void **state)
+{
+	(void)state;
+	static const struct reply good = {.kind = REPLY_JSON};
+	struct world w;
+	struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *list = NULL;
+	char name[64] = "";
+	gethostname(name, sizeof name - 1); /* the one name that is known without a network */
+	bool loops = getaddrinfo(name, NULL, &hints, &list) == 0 &&
+	             ntohl(((struct sockaddr_in *)(void *)list->ai_addr)->sin_addr.s_addr) == INADDR_LOOPBACK;
+	if (list != NULL)
+		freeaddrinfo(list);
+	open_world(&w, &good, 1, NULL, 0);
+	if (loops)
+		snprintf(w.urls[0], sizeof w.urls[0], "http://%s:%u/v1", name, w.servers[0].port);
+	else
+		snprintf(w.urls[0], sizeof w.urls[0], "http://localhost:%u/v1", w.servers[0].port);
+	w.models[0].base_url = str_of(w.urls[0]);
+	start_world(&w);
+	struct job *job = new_job(&w, 1);
+	submit(&w, job);
+	await(&w, 1);
+	if (job->state != JOB_ANSWERED)
+		fail_msg("%s: %.*s", w.urls[0], STR_ARG(job->error));
+	close_world(&w);
+}
+
+static void a_name_that_does_not_resolve_is_told(void **state)
+{
+	(void)state;
+	static const struct reply good = {.kind = REPLY_JSON};
+	struct world w;
+	open_world(&w, &good, 1, NULL, 0);
+	w.models[0].base_url = STR("http://nowhere.invalid/v1"); /* RFC 6761: never resolves */
+	start_world(&w);
+	struct job *job = new_job(&w, 2);
+	submit(&w, job);
+	await(&w, 1);
+	assert_int_equal(job->state, JOB_ANSWERED);
+	assert_int_equal(job->call.attempts[0].outcome, OUTCOME_MODEL_UNAVAILABLE);
+	assert_false(job->call.attempts[0].sent);
+	assert_non_null(strstr(job->call.attempts[0].detail.data, "does not resolve"));
+	close_world(&w);
+}
+
 static void a_probe_says_what_is_wrong(void **state)
 {
 	(void)state;
@@ -491,6 +537,8 @@ int main(void)
 	    cmocka_unit_test(a_model_that_keeps_failing_is_skipped),
 	    cmocka_unit_test(a_thousand_jobs_through_64_places_all_come_back),
 	    cmocka_unit_test(a_large_request_and_a_large_answer_pass),
+	    cmocka_unit_test(a_named_host_is_reached_by_the_resolvers_address),
+	    cmocka_unit_test(a_name_that_does_not_resolve_is_told),
 	    cmocka_unit_test(a_probe_says_what_is_wrong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,7 +42,7 @@ static void drop_all(struct pool *pool, struct list *jobs)
 {
 	for (struct link *l; (l = list_pop(jobs)) != NULL;) {
 		struct job *job = LINK_OWNER(struct job, link, l);
-		flight_dropped(job);
+		tries_dropped(job);
 		pool_finish(pool, job);
 	}
 }
@@ -53,7 +53,7 @@ static void fail_expired(struct pool *pool, struct line *line, int64_t now_us)
 	line_take_expired(line, now_us, &expired);
 	for (struct link *l; (l = list_pop(&expired)) != NULL;) {
 		struct job *job = LINK_OWNER(struct job, link, l);
-		flight_expired(job);
+		tries_expired(job);
 		pool_finish(pool, job);
 	}
 }
@@ -72,11 +72,11 @@ void pool_publish_breaker(struct pool *pool, int64_t now_us)
 
 static void note_skip(struct pool *pool, struct job *job, uint32_t at)
 {
-	struct flight *flight = flight_of(job);
-	if ((flight->skipped >> at & 1) != 0)
+	struct tries *tries = tries_of(job);
+	if ((tries->skipped >> at & 1) != 0)
 		return;
-	flight->skipped |= UINT64_C(1) << at;
-	struct attempt *a = flight_note(job, pool->index);
+	tries->skipped |= UINT64_C(1) << at;
+	struct attempt *a = tries_note(job, pool->index);
 	a->started_at_ms = clock_wall_ms();
 	a->outcome = (enum outcome)atomic_load_explicit(&pool->blocked_by, memory_order_relaxed);
 	a->detail = STR("not called: the model rests after errors");
@@ -85,12 +85,12 @@ static void note_skip(struct pool *pool, struct job *job, uint32_t at)
 struct pool *pool_for(struct pool *const *pools, struct job *job, int64_t now_us)
 {
 	struct call *call = &job->call;
-	struct flight *flight = flight_of(job);
+	struct tries *tries = tries_of(job);
 	struct pool *soonest = NULL;
 	uint32_t at = 0;
 	int64_t soonest_us = 0;
-	for (uint32_t i = 0; i < call->model_count && i < FLIGHT_MODELS && call->attempts_left > 0; i++) {
-		if ((flight->spent >> i & 1) != 0)
+	for (uint32_t i = 0; i < call->model_count && i < TRIES_MODELS && call->attempts_left > 0; i++) {
+		if ((tries->spent >> i & 1) != 0)
 			continue;
 		struct pool *pool = pools[call->models[i]];
 		int64_t until_us = atomic_load_explicit(&pool->blocked_until_us, memory_order_relaxed);
@@ -106,17 +106,17 @@ struct pool *pool_for(struct pool *const *pools, struct job *job, int64_t now_us
 			break;
 	}
 	if (soonest == NULL) {
-		flight_given_up(job);
+		tries_given_up(job);
 		return NULL;
 	}
 	if (call->deadline_us != 0 && soonest_us >= call->deadline_us) {
-		flight_failed(job, OUTCOME_NO_MODEL,
+		tries_failed(job, OUTCOME_NO_MODEL,
 		              arena_printf(&job->arena, "every model left rests after errors for longer than the deadline allows%s%.*s",
-		                           flight->last_words.data != NULL ? "; " : "", STR_ARG(flight->last_words)));
+		                           tries->last_words.data != NULL ? "; " : "", STR_ARG(tries->last_words)));
 		return NULL;
 	}
 	if (call->model_at != at)
-		flight->tries_here = 0;
+		tries->tries_here = 0;
 	call->model_at = at;
 	call->not_before_us = soonest_us;
 	return soonest;
@@ -129,8 +129,8 @@ static void admit(struct pool *pool, struct job *job, int64_t now_us)
 		pool_finish(pool, job);
 		return;
 	}
-	if ((int32_t)(flight_of(job)->round - pool->seen_round) < 0 || !record_may_start(&job->rec)) {
-		flight_dropped(job);
+	if ((int32_t)(tries_of(job)->round - pool->seen_round) < 0 || !record_may_start(&job->rec)) {
+		tries_dropped(job);
 		pool_finish(pool, job);
 		return;
 	}
@@ -157,8 +157,8 @@ void pool_move_on(struct pool *pool, struct job *job)
 {
 	if (job->state == JOB_CALLING)
 		(void)job_advance(job, JOB_WAITING); /* aborts in debug builds */
-	if (job->call.model_at < FLIGHT_MODELS)
-		flight_of(job)->spent |= UINT64_C(1) << job->call.model_at;
+	if (job->call.model_at < TRIES_MODELS)
+		tries_of(job)->spent |= UINT64_C(1) << job->call.model_at;
 	place(pool, job, clock_mono_us());
 }
 
@@ -176,21 +176,21 @@ static struct str header_id(struct str id)
 static void start(struct pool *pool, struct job *job, bool trial, int64_t now_us)
 {
 	struct call *call = &job->call;
-	struct flight *flight = flight_of(job);
-	if (flight->built_for != pool->index) {
-		flight->body = pool->provider->build_request(pool->model, call, &job->arena);
-		idempotency_key(pool->hash, pool->cluster_id, &job->rec, call->purpose, pool->model->name, flight->body, flight->key);
-		flight->built_for = pool->index;
+	struct tries *tries = tries_of(job);
+	if (tries->built_for != pool->index) {
+		tries->body = pool->provider->build_request(pool->model, call, &job->arena);
+		idempotency_key(pool->hash, pool->cluster_id, &job->rec, call->purpose, pool->model->name, tries->body, tries->key);
+		tries->built_for = pool->index;
 	}
 	int64_t timeout_ms = call->timeout_ms > 0 ? call->timeout_ms : pool->model->timeout_ms > 0 ? pool->model->timeout_ms : TIMEOUT_MS;
-	flight->cut_short = call->deadline_us != 0 && (call->deadline_us - now_us) / 1000 < timeout_ms;
-	if (flight->cut_short)
+	tries->cut_short = call->deadline_us != 0 && (call->deadline_us - now_us) / 1000 < timeout_ms;
+	if (tries->cut_short)
 		timeout_ms = (call->deadline_us - now_us + 999) / 1000;
-	flight->trial = trial;
-	flight->tries_here++;
+	tries->trial = trial;
+	tries->tries_here++;
 	call->attempts_left--;
-	flight->started_us = now_us;
-	flight->started_at_ms = clock_wall_ms();
+	tries->started_us = now_us;
+	tries->started_at_ms = clock_wall_ms();
 	if (job->called_us == 0)
 		job->called_us = now_us;
 	if (job->rec.redelivered && !call->repeated) {
@@ -204,7 +204,7 @@ static void start(struct pool *pool, struct job *job, bool trial, int64_t now_us
 		settle_unstarted(pool, job, &no_name);
 		return;
 	}
-	transfers_start(pool->transfers, flight->body, (struct str){flight->key, IDEMPOTENCY_CHARS}, header_id(job->req.id), timeout_ms,
+	transfers_start(pool->transfers, tries->body, (struct str){tries->key, IDEMPOTENCY_CHARS}, header_id(job->req.id), timeout_ms,
 	                job);
 }
 
@@ -256,10 +256,10 @@ static void start_ready(struct pool *pool, int64_t now_us)
 		if (job == NULL)
 			break;
 		if (!record_may_start(&job->rec)) {
-			flight_dropped(job);
+			tries_dropped(job);
 			pool_finish(pool, job);
 		} else if (job->call.deadline_us != 0 && job->call.deadline_us <= now_us) {
-			flight_expired(job);
+			tries_expired(job);
 			pool_finish(pool, job);
 		} else if (!breaker_admit(&pool->breaker, now_us, &trial)) {
 			pool_publish_breaker(pool, now_us);
@@ -276,15 +276,15 @@ static void cancel(void *ctx, struct transfer *t)
 {
 	struct pool *pool = ctx;
 	struct job *job = transfer_owner(t);
-	struct flight *flight = flight_of(job);
-	struct attempt *a = flight_note(job, pool->index);
-	a->started_at_ms = flight->started_at_ms;
-	a->micros = clock_mono_us() - flight->started_us;
+	struct tries *tries = tries_of(job);
+	struct attempt *a = tries_note(job, pool->index);
+	a->started_at_ms = tries->started_at_ms;
+	a->micros = clock_mono_us() - tries->started_us;
 	a->sent = true;
 	a->detail = STR("given up: the worker stops");
-	breaker_saw(&pool->breaker, BREAKER_NEUTRAL, flight->trial, clock_mono_us());
+	breaker_saw(&pool->breaker, BREAKER_NEUTRAL, tries->trial, clock_mono_us());
 	transfers_cancel(pool->transfers, t);
-	flight_dropped(job);
+	tries_dropped(job);
 	pool_finish(pool, job);
 }
 

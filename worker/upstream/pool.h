@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 #include "worker/upstream/breaker.h"
-#include "worker/upstream/flight.h"
+#include "worker/upstream/tries.h"
 #include "worker/upstream/line.h"
 #include "worker/upstream/provider.h"
 #include "worker/upstream/resolve.h"

@@ -9,7 +9,7 @@
 
 #include "worker/upstream/pool.h"
 
-enum { CONCURRENCY_MAX = 65536, CONNECT_TIMEOUT_MS = 10000, ANSWER_BYTES = 1048576 }; /* where the settings say nothing */
+enum { CONCURRENCY_MAX = 100000, CONNECT_TIMEOUT_MS = 10000, ANSWER_BYTES = 1048576 }; /* where the settings say nothing */
 
 /* The base URL without user and password. */
 static struct str shown_url(struct str url, struct arena *arena)

@@ -86,16 +86,6 @@ static bool member(struct buf *out, const struct model_settings *model, struct s
 	return true;
 }
 
-/* A configured value: JSON as it stands, or else a plain word. */
-static void add_scalar(struct buf *out, struct str text, struct arena *arena)
-{
-	const struct json *j;
-	if (json_parse(arena, text, (struct json_limits){.max_depth = DEPTH, .max_nodes = NODES}, &j, NULL) == RC_OK)
-		buf_str(out, text);
-	else
-		json_write_str(out, text);
-}
-
 /* The record's word "json", a whole response_format, or a bare JSON schema. */
 static void add_response_format(struct buf *out, struct str text, struct arena *arena)
 {
@@ -156,7 +146,7 @@ static struct str build_request(const struct model_settings *model, const struct
 		add_response_format(&out, call->response_format, arena);
 	for (uint32_t i = 0; i < model->params_set.count; i++) {
 		json_key(&out, arena_cstr(arena, model->params_set.items[i].name));
-		add_scalar(&out, model->params_set.items[i].value, arena);
+		buf_str(&out, model->params_set.items[i].value); /* JSON, as the settings wrote it */
 	}
 	buf_char(&out, '}');
 	return buf_view(&out);

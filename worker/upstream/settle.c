@@ -161,10 +161,10 @@ static void count_tokens(struct pool *pool, const struct job *job, const struct 
 
 static struct attempt *note(struct pool *pool, struct job *job, const struct ending *e)
 {
-	const struct flight *flight = flight_of(job);
-	struct attempt *a = flight_note(job, pool->index);
-	a->started_at_ms = flight->started_at_ms;
-	a->micros = e->now_us - flight->started_us;
+	const struct tries *tries = tries_of(job);
+	struct attempt *a = tries_note(job, pool->index);
+	a->started_at_ms = tries->started_at_ms;
+	a->micros = e->now_us - tries->started_us;
 	a->http_status = e->result->http_status;
 	a->outcome = e->cls.outcome;
 	a->sent = e->result->sent;
@@ -179,14 +179,14 @@ static struct attempt *note(struct pool *pool, struct job *job, const struct end
 
 static void tell_breaker(struct pool *pool, const struct job *job, const struct ending *e)
 {
-	const struct flight *flight = flight_of(job);
+	const struct tries *tries = tries_of(job);
 	enum breaker_sight sight = e->cls.ill ? BREAKER_BAD : BREAKER_GOOD;
 	if (e->cls.outcome == OUTCOME_MODEL_AUTH)
 		sight = BREAKER_AUTH;
-	else if (e->cls.outcome == OUTCOME_MODEL_LIMITED || (e->cls.outcome == OUTCOME_MODEL_TIMEOUT && flight->cut_short))
+	else if (e->cls.outcome == OUTCOME_MODEL_LIMITED || (e->cls.outcome == OUTCOME_MODEL_TIMEOUT && tries->cut_short))
 		sight = BREAKER_NEUTRAL;
-	bool changed = breaker_saw(&pool->breaker, sight, flight->trial, e->now_us);
-	if (!changed && !flight->trial)
+	bool changed = breaker_saw(&pool->breaker, sight, tries->trial, e->now_us);
+	if (!changed && !tries->trial)
 		return;
 	if (e->cls.outcome != OUTCOME_OK)
 		atomic_store_explicit(&pool->blocked_by, (int)e->cls.outcome, memory_order_relaxed);
@@ -214,44 +214,44 @@ static void deliver(struct pool *pool, struct job *job, const struct ending *e, 
 	call->cached_tokens = a->cached_tokens;
 	call->output_tokens = a->output_tokens;
 	job->answered_us = e->now_us;
-	flight_answered(job);
+	tries_answered(job);
 	atomic_fetch_add_explicit(&pool->answered, 1, memory_order_relaxed);
 	pool_finish(pool, job);
 }
 
 static void say_last_words(struct pool *pool, struct job *job, const struct ending *e)
 {
-	struct flight *flight = flight_of(job);
+	struct tries *tries = tries_of(job);
 	const char *hint = advice(e->result, e->cls.outcome);
 	struct str reason = {e->reason.data, str_utf8_cut(e->reason, DETAIL_MAX)};
-	flight->last_words = arena_printf(&job->arena, "model %.*s at %.*s: %.*s (%u attempt%s)%s%s", STR_ARG(pool->model->name),
-	                                  STR_ARG(pool->where), STR_ARG(reason), (unsigned)flight->tries_here,
-	                                  flight->tries_here == 1 ? "" : "s", hint[0] != '\0' ? "; " : "", hint);
+	tries->last_words = arena_printf(&job->arena, "model %.*s at %.*s: %.*s (%u attempt%s)%s%s", STR_ARG(pool->model->name),
+	                                  STR_ARG(pool->where), STR_ARG(reason), (unsigned)tries->tries_here,
+	                                  tries->tries_here == 1 ? "" : "s", hint[0] != '\0' ? "; " : "", hint);
 	log_warn(pool->log, "upstream", "call failed", LOG_S("model", pool->model->name), LOG_S("url", pool->where),
-	         LOG_C("class", outcome_info(e->cls.outcome)->name), LOG_S("reason", reason), LOG_I("attempt", flight->tries_here));
+	         LOG_C("class", outcome_info(e->cls.outcome)->name), LOG_S("reason", reason), LOG_I("attempt", tries->tries_here));
 }
 
 static void after_failure(struct pool *pool, struct job *job, const struct ending *e)
 {
 	struct call *call = &job->call;
-	struct flight *flight = flight_of(job);
+	struct tries *tries = tries_of(job);
 	say_last_words(pool, job, e);
 	atomic_fetch_add_explicit(&pool->failed, 1, memory_order_relaxed);
 	if (call->deadline_us != 0 && e->now_us >= call->deadline_us - 1000) { /* the timeout is in whole milliseconds */
-		flight_expired(job);
+		tries_expired(job);
 		pool_finish(pool, job);
 		return;
 	}
 	if (!record_may_start(&job->rec)) {
-		flight_dropped(job);
+		tries_dropped(job);
 		pool_finish(pool, job);
 		return;
 	}
 	const struct retry_plan plan = retry_decide(&(struct retry_ask){
 	    .again = e->cls.again && !e->hopeless,
-	    .tries_here = flight->tries_here,
+	    .tries_here = tries->tries_here,
 	    .attempts_left = call->attempts_left,
-	    .others = flight_others(job),
+	    .others = tries_others(job),
 	    .retry_after_ms = e->retry_after_ms,
 	    .now_us = e->now_us,
 	    .deadline_us = call->deadline_us,
@@ -266,7 +266,7 @@ static void after_failure(struct pool *pool, struct job *job, const struct endin
 	} else if (plan.step == RETRY_NEXT) {
 		pool_move_on(pool, job);
 	} else {
-		flight_given_up(job);
+		tries_given_up(job);
 		pool_finish(pool, job);
 	}
 }

@@ -3,28 +3,25 @@
  *
  * The one idea: libcurl's cost per call is in what is done again for every call, so here almost nothing is. Easy handles
  * keep their options and go back to a free list; the newest free one is taken first, because its multi holds a warm
- * connection. A socket enters epoll once, edge-triggered for both directions, and leaves when it is closed; what libcurl
- * wants of it is only noted. An edge that could have been used up is asked for again (EPOLL_CTL_MOD looks at the socket
- * anew), which a call of ordinary size never needs. Timeouts are libcurl's, passed to epoll_wait instead of a timer.
- * libcurl looks through all connections of a multi for a free one, so handles are spread over many small multis.
+ * connection. Sockets stay in epoll (sockets.c). Timeouts are libcurl's, passed to epoll_wait instead of a timer. libcurl
+ * looks through all connections of a multi for a free one, so handles are spread over many small multis.
  *
  * It asks for no compression, so there is nothing to inflate; it knows nothing of JSON, retries or models.
  */
 #include "worker/upstream/transfer.h"
 
 #include <curl/curl.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/arena.h"
 #include "common/clock.h"
 #include "worker/upstream/address.h"
+#include "worker/upstream/sockets.h"
 
 enum {
 	HANDLES_PER_MULTI = 64,
@@ -66,23 +63,15 @@ struct shard {
 	int added;
 };
 
-struct sock { /* by descriptor */
-	uint16_t shard;
-	uint8_t want, missed; /* CURL_POLL_IN and _OUT bits: wanted by libcurl; edges that came unwanted */
-	bool known;
-};
-
 struct transfers {
 	struct transfers_setup setup;
-	int epoll_fd;
+	struct sockets sockets;
 	struct shard *shards;
 	uint32_t shard_count, made, active_count, next_shard, connections;
 	uint32_t scan; /* transfers_next looks at the shards from here on */
 	struct transfer **all;    /* made of them */
 	struct transfer **active; /* active_count of them */
 	struct transfer *free;
-	struct sock *socks;
-	size_t sock_cap;
 	struct curl_slist *headers, *names;
 	CURLU *url; /* read once: a fifth of a call's instructions otherwise */
 	uint32_t names_version;
@@ -160,47 +149,18 @@ static curl_socket_t on_open(void *user, curlsocktype purpose, struct curl_socka
 static int on_close(void *user, curl_socket_t fd)
 {
 	struct transfers *ts = user;
-	if ((size_t)fd < ts->sock_cap)
-		ts->socks[fd] = (struct sock){0};
+	sockets_closing(&ts->sockets, fd);
 	ts->connections--;
 	return close(fd);
 }
 
-static void arm(struct transfers *ts, int fd, int op)
-{
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.fd = fd};
-	/* It fails only without memory for the entry; the call then ends by its timeout. */
-	(void)epoll_ctl(ts->epoll_fd, op, fd, &ev);
-}
-
-/* libcurl says what it waits for. No system call but at the first sight of a socket and where an edge may be gone. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
 {
 	(void)easy;
 	(void)socket_user;
 	struct shard *shard = user;
-	struct transfers *ts = shard->ts;
-	if ((size_t)fd >= ts->sock_cap) {
-		size_t cap = ts->sock_cap == 0 ? 1024 : ts->sock_cap;
-		while (cap <= (size_t)fd)
-			cap *= 2;
-		ts->socks = heap_resize(ts->socks, cap, sizeof *ts->socks);
-		memset(ts->socks + ts->sock_cap, 0, (cap - ts->sock_cap) * sizeof *ts->socks);
-		ts->sock_cap = cap;
-	}
-	struct sock *s = &ts->socks[fd];
-	uint8_t want = what == CURL_POLL_REMOVE ? 0 : (uint8_t)(what & CURL_POLL_INOUT);
-	uint8_t gained = (uint8_t)(want & ~s->want);
-	s->want = want;
-	if (!s->known) {
-		if (want == 0)
-			return 0;
-		*s = (struct sock){.shard = (uint16_t)(shard - ts->shards), .want = want, .known = true};
-		arm(ts, fd, EPOLL_CTL_ADD);
-	} else if ((gained & CURL_POLL_OUT) != 0 || (gained & s->missed) != 0) {
-		s->missed = 0;
-		arm(ts, fd, EPOLL_CTL_MOD);
-	}
+	bool in = what == CURL_POLL_IN || what == CURL_POLL_INOUT, out = what == CURL_POLL_OUT || what == CURL_POLL_INOUT;
+	sockets_want(&shard->ts->sockets, fd, (uint16_t)(shard - shard->ts->shards), (in ? SOCKETS_IN : 0u) | (out ? SOCKETS_OUT : 0u));
 	return 0;
 }
 
@@ -219,10 +179,10 @@ enum rc transfers_open(const struct transfers_setup *setup, struct transfers **r
 	struct transfers *ts = heap_zalloc(1, sizeof *ts);
 	ts->setup = *setup;
 	ts->url = curl_url();
-	ts->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (ts->epoll_fd < 0 || ts->url == NULL || curl_url_set(ts->url, CURLUPART_URL, setup->url, 0) != CURLUE_OK) {
-		enum rc rc = ts->epoll_fd < 0 ? err_set(err, RC_FATAL, "no epoll: %s; raise the limit of open files", strerror(errno))
-		                              : err_set(err, RC_BAD_INPUT, "%s is not a URL", setup->url);
+	enum rc rc = sockets_open(&ts->sockets, err);
+	if (rc == RC_OK && (ts->url == NULL || curl_url_set(ts->url, CURLUPART_URL, setup->url, 0) != CURLUE_OK))
+		rc = err_set(err, RC_BAD_INPUT, "%s is not a URL", setup->url);
+	if (rc != RC_OK) {
 		transfers_close(ts);
 		return rc;
 	}
@@ -264,13 +224,11 @@ void transfers_close(struct transfers *ts)
 	}
 	curl_slist_free_all(ts->headers);
 	curl_slist_free_all(ts->names);
-	if (ts->epoll_fd >= 0)
-		close(ts->epoll_fd);
+	sockets_close(&ts->sockets);
 	curl_url_cleanup(ts->url);
 	free(ts->all);
 	free(ts->active);
 	free(ts->shards);
-	free(ts->socks);
 	free(ts);
 	curl_global_cleanup();
 }
@@ -415,10 +373,7 @@ void transfers_resolve(struct transfers *ts, struct str hosts)
 
 enum rc transfers_watch(struct transfers *ts, int fd, struct err *err)
 {
-	struct epoll_event ev = {.events = EPOLLIN, .data.fd = -1};
-	if (epoll_ctl(ts->epoll_fd, EPOLL_CTL_ADD, fd, &ev) != 0)
-		return err_set(err, RC_FATAL, "epoll refuses a descriptor: %s", strerror(errno));
-	return RC_OK;
+	return sockets_watch(&ts->sockets, fd, err);
 }
 
 static void act(struct shard *shard, curl_socket_t fd, int bits)
@@ -429,25 +384,14 @@ static void act(struct shard *shard, curl_socket_t fd, int bits)
 
 static void on_event(struct transfers *ts, const struct epoll_event *ev)
 {
-	int fd = ev->data.fd;
-	if (fd < 0 || (size_t)fd >= ts->sock_cap || !ts->socks[fd].known)
-		return; /* a watched descriptor, or one closed a moment ago */
-	struct sock *s = &ts->socks[fd];
-	uint8_t bits = 0;
-	if ((ev->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
-		bits |= CURL_POLL_IN;
-	if ((ev->events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
-		bits |= CURL_POLL_OUT;
-	s->missed |= (uint8_t)(bits & ~s->want);
-	uint8_t wanted = bits & s->want;
-	if (wanted == 0)
+	uint16_t shard;
+	unsigned bits = sockets_take(&ts->sockets, ev, &shard);
+	if (bits == 0)
 		return;
-	bool in = (wanted & CURL_POLL_IN) != 0, out = (wanted & CURL_POLL_OUT) != 0;
-	bool failed = (ev->events & EPOLLERR) != 0;
-	act(&ts->shards[s->shard], fd, (in ? CURL_CSELECT_IN : 0) | (out ? CURL_CSELECT_OUT : 0) | (failed ? CURL_CSELECT_ERR : 0));
-	s = &ts->socks[fd]; /* the table may have grown */
-	if (s->known && (s->want & wanted) != 0)
-		arm(ts, fd, EPOLL_CTL_MOD); /* libcurl may have left bytes there: look again */
+	int select = ((bits & SOCKETS_IN) != 0 ? CURL_CSELECT_IN : 0) | ((bits & SOCKETS_OUT) != 0 ? CURL_CSELECT_OUT : 0) |
+	             ((bits & SOCKETS_FAILED) != 0 ? CURL_CSELECT_ERR : 0);
+	act(&ts->shards[shard], ev->data.fd, select);
+	sockets_acted(&ts->sockets, ev->data.fd, bits); /* libcurl may have left bytes there */
 }
 
 /* Runs the shards whose time has come; returns when the next one is due, 0 when there is something to take at once. */
@@ -473,7 +417,7 @@ void transfers_wait(struct transfers *ts, int64_t until_us)
 	int64_t soonest = run_due(ts, until_us), now = clock_mono_us();
 	int64_t ms = soonest <= now ? 0 : (soonest - now + 999) / 1000;
 	int timeout = soonest == INT64_MAX ? -1 : ms > 3600000 ? 3600000 : (int)ms;
-	int n = epoll_wait(ts->epoll_fd, ts->events, EVENTS, timeout);
+	int n = epoll_wait(ts->sockets.epoll_fd, ts->events, EVENTS, timeout);
 	for (int i = 0; i < n; i++) /* n < 0: interrupted; the caller comes again */
 		on_event(ts, &ts->events[i]);
 	ts->scan = 0;

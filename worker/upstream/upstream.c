@@ -112,7 +112,7 @@ void upstream_submit(struct upstream *u, struct list *jobs)
 	struct pool *run_to = NULL;
 	for (struct link *l; (l = list_pop(jobs)) != NULL;) {
 		struct job *job = LINK_OWNER(struct job, link, l);
-		flight_begin(job, u->settings->engine.attempts, round);
+		tries_begin(job, u->settings->engine.attempts, round);
 		struct pool *to = pool_for(u->by_index, job, now_us);
 		if (to == NULL)
 			to = &u->pools[0]; /* it has failed already; a pool's thread hands it back */

@@ -1,17 +1,17 @@
 /*
- * flight.h: what the room keeps of a job while it owns it, and the ways a job leaves: answered, failed, dropped.
+ * tries.h: what the room keeps of a job while it owns it, and the ways a job leaves: answered, failed, dropped.
  * Everything lives in the job's arena. Thread: the job's owner.
  */
-#ifndef UPSTREAM_FLIGHT_H
-#define UPSTREAM_FLIGHT_H
+#ifndef UPSTREAM_TRIES_H
+#define UPSTREAM_TRIES_H
 
 #include "common/str.h"
 #include "worker/job/job.h"
 #include "worker/upstream/idempotency.h"
 
-enum { FLIGHT_MODELS = 64 }; /* models of one list that are looked at */
+enum { TRIES_MODELS = 64 }; /* models of one list that are looked at */
 
-struct flight {
+struct tries {
 	struct str body;     /* the request for model built_for */
 	int32_t built_for;   /* index in settings.models; -1: none */
 	uint32_t tries_here; /* attempts on the model at call.model_at */
@@ -26,19 +26,19 @@ struct flight {
 };
 
 /* Sets call.transfer, and the budget where the record has none yet. */
-struct flight *flight_begin(struct job *job, uint32_t attempts, uint32_t round);
-struct flight *flight_of(const struct job *job);
+struct tries *tries_begin(struct job *job, uint32_t attempts, uint32_t round);
+struct tries *tries_of(const struct job *job);
 /* Models of the list not used up, the one at model_at not counted. */
-uint32_t flight_others(const struct job *job);
+uint32_t tries_others(const struct job *job);
 /* A new attempt, zeroed but for its model. Never NULL. */
-struct attempt *flight_note(struct job *job, uint16_t model);
+struct attempt *tries_note(struct job *job, uint16_t model);
 
 /* Each leaves a job in ASKING in that state; call.outcome says how it went. */
-void flight_answered(struct job *job);
-void flight_failed(struct job *job, enum outcome outcome, struct str message);
+void tries_answered(struct job *job);
+void tries_failed(struct job *job, enum outcome outcome, struct str message);
 /* The last attempt was the last: the outcome is its own, or no_model where different models failed differently. */
-void flight_given_up(struct job *job);
-void flight_expired(struct job *job);
-void flight_dropped(struct job *job);
+void tries_given_up(struct job *job);
+void tries_expired(struct job *job);
+void tries_dropped(struct job *job);
 
 #endif

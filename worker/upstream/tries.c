@@ -1,40 +1,40 @@
 /*
- * flight.c: bookkeeping of a job's tries.
+ * tries.c: bookkeeping of a job's tries.
  *
  * The one idea: whatever a pool does with a job ends in one of five functions here, so that state, outcome, message and
  * attempts cannot tell different stories.
  */
-#include "worker/upstream/flight.h"
+#include "worker/upstream/tries.h"
 
-struct flight *flight_begin(struct job *job, uint32_t attempts, uint32_t round)
+struct tries *tries_begin(struct job *job, uint32_t attempts, uint32_t round)
 {
 	struct call *call = &job->call;
-	struct flight *flight = arena_zalloc(&job->arena, sizeof *flight);
-	flight->built_for = -1;
-	flight->round = round;
-	call->transfer = flight;
+	struct tries *tries = arena_zalloc(&job->arena, sizeof *tries);
+	tries->built_for = -1;
+	tries->round = round;
+	call->transfer = tries;
 	call->outcome = OUTCOME_NONE;
 	call->model = -1;
 	if (call->attempt_count == 0 && call->attempts_left == 0)
 		call->attempts_left = attempts;
-	return flight;
+	return tries;
 }
 
-struct flight *flight_of(const struct job *job)
+struct tries *tries_of(const struct job *job)
 {
 	return job->call.transfer;
 }
 
-uint32_t flight_others(const struct job *job)
+uint32_t tries_others(const struct job *job)
 {
-	const struct flight *flight = job->call.transfer;
+	const struct tries *tries = job->call.transfer;
 	uint32_t n = 0;
-	for (uint32_t i = 0; i < job->call.model_count && i < FLIGHT_MODELS; i++)
-		n += i != job->call.model_at && (flight->spent >> i & 1) == 0 ? 1 : 0;
+	for (uint32_t i = 0; i < job->call.model_count && i < TRIES_MODELS; i++)
+		n += i != job->call.model_at && (tries->spent >> i & 1) == 0 ? 1 : 0;
 	return n;
 }
 
-struct attempt *flight_note(struct job *job, uint16_t model)
+struct attempt *tries_note(struct job *job, uint16_t model)
 {
 	struct call *call = &job->call;
 	if (call->attempt_count == call->attempt_cap) {
@@ -50,14 +50,14 @@ struct attempt *flight_note(struct job *job, uint16_t model)
 	return a;
 }
 
-void flight_answered(struct job *job)
+void tries_answered(struct job *job)
 {
 	job->call.outcome = OUTCOME_OK;
 	if (job->state != JOB_ASKING)
 		(void)job_advance(job, JOB_ANSWERED); /* aborts in debug builds */
 }
 
-void flight_failed(struct job *job, enum outcome outcome, struct str message)
+void tries_failed(struct job *job, enum outcome outcome, struct str message)
 {
 	job->call.outcome = outcome;
 	job->call.message = arena_str(&job->arena, message);
@@ -65,9 +65,9 @@ void flight_failed(struct job *job, enum outcome outcome, struct str message)
 		job_fail(job, outcome, "%.*s", STR_ARG(message));
 }
 
-void flight_given_up(struct job *job)
+void tries_given_up(struct job *job)
 {
-	struct str message = flight_of(job)->last_words;
+	struct str message = tries_of(job)->last_words;
 	if (message.data == NULL)
 		message = job->call.attempts_left == 0 ? STR("the record's attempts are used up") : STR("no model is left in the list");
 	const struct call *call = &job->call;
@@ -75,21 +75,21 @@ void flight_given_up(struct job *job)
 	for (uint32_t i = 0; i < call->attempt_count; i++)
 		if (call->attempts[i].outcome != outcome && call->attempts[i].model != call->attempts[call->attempt_count - 1].model)
 			outcome = OUTCOME_NO_MODEL;
-	flight_failed(job, outcome, message);
+	tries_failed(job, outcome, message);
 }
 
-void flight_expired(struct job *job)
+void tries_expired(struct job *job)
 {
 	const struct call *call = &job->call;
-	struct str last = flight_of(job)->last_words;
+	struct str last = tries_of(job)->last_words;
 	struct str message = STR("the deadline passed while waiting for a model");
 	if (last.data != NULL)
 		message = arena_printf(&job->arena, "the deadline passed after %u attempts; %.*s", (unsigned)call->attempt_count,
 		                       STR_ARG(last));
-	flight_failed(job, OUTCOME_EXPIRED, message);
+	tries_failed(job, OUTCOME_EXPIRED, message);
 }
 
-void flight_dropped(struct job *job)
+void tries_dropped(struct job *job)
 {
 	(void)job_advance(job, JOB_DROPPED); /* aborts in debug builds */
 }
