@@ -77,6 +77,29 @@ static void folding_keeps_its_bound_and_folds_no_further(void **state)
 	}
 }
 
+static void a_text_folds_as_its_characters_do_one_by_one(void **state)
+{
+	(void)state;
+	static const char *const alphabet[] = {" ", " ", "a", "Z", "A", "z", "@", "[", "`", "{", "~", "\x7F", "\t", "\n", "\x01", "7", "\u00C9", "\u2003", "\u200B"};
+	uint64_t seed = 11;
+	for (int round = 0; round < 20000; round++) {
+		char text[128], out[128 * FOLD_GROWTH], expected[128 * FOLD_GROWTH];
+		size_t n = 0, e = 0, pieces = (size_t)round % 40;
+		for (size_t i = 0; i < pieces; i++) {
+			seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+			struct str c = str_of(alphabet[(seed >> 33) % (sizeof alphabet / sizeof alphabet[0])]);
+			memcpy(text + n, c.data, c.len);
+			n += c.len;
+			size_t added = fold_text(c, expected + e);
+			bool repeated = added == 1 && expected[e] == ' ' && e != 0 && expected[e - 1] == ' ';
+			e += repeated ? 0 : added;
+		}
+		struct str got = {out, fold_text((struct str){text, n}, out)};
+		if (!str_eq(got, (struct str){expected, e}))
+			fail_msg("\"%.*s\" folds to \"%.*s\", its characters to \"%.*s\"", (int)n, text, STR_ARG(got), (int)e, expected);
+	}
+}
+
 static void word_characters_are_those_of_scripts_with_spaces(void **state)
 {
 	(void)state;
@@ -104,6 +127,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(spellings_of_one_word_fold_to_one),
 		cmocka_unit_test(folding_keeps_its_bound_and_folds_no_further),
+		cmocka_unit_test(a_text_folds_as_its_characters_do_one_by_one),
 		cmocka_unit_test(word_characters_are_those_of_scripts_with_spaces),
 		cmocka_unit_test(cut_characters_are_read_as_single_bytes),
 	};

@@ -245,13 +245,13 @@ static void a_decision_comes_back_from_its_bytes(void **state)
 		const struct decision *a = &f.job.dec, *b = &g.job.dec;
 		assert_int_equal(a->route, b->route);
 		assert_true(str_eq(a->route_name, b->route_name) && str_eq(a->reason, b->reason) && str_eq(a->label, b->label));
-		assert_ptr_equal(a->stage, b->stage);
+		assert_string_equal(a->stage, b->stage);
 		assert_true(same_double(a->confidence, b->confidence) && same_double(a->threshold, b->threshold));
 		assert_true(a->unsure == b->unsure && str_eq(a->unsure_reason, b->unsure_reason));
 		assert_true(str_eq(a->prompt_version, b->prompt_version));
 		assert_int_equal(a->trace_count, b->trace_count);
 		for (uint32_t t = 0; t < a->trace_count; t++) {
-			assert_ptr_equal(a->trace[t].stage, b->trace[t].stage);
+			assert_string_equal(a->trace[t].stage, b->trace[t].stage);
 			assert_int_equal(a->trace[t].verdict, b->trace[t].verdict);
 			assert_true(same_double(a->trace[t].score, b->trace[t].score) && same_double(a->trace[t].threshold, b->trace[t].threshold));
 			assert_true(str_eq(a->trace[t].reason, b->trace[t].reason));

@@ -87,6 +87,38 @@ static void long_texts_keep_head_and_tail_and_their_length(void **state)
 	arena_free(&arena);
 }
 
+static void characters_and_words_are_counted_as_by_hand(void **state)
+{
+	(void)state;
+	static const char *const alphabet[] = {" ", "\t", "a", "b", "!", "\u00E9", "\u6211", "\n", "x", "\x7F"};
+	struct text_rules rules = {.max_chars = 1000};
+	struct arena arena;
+	arena_init(&arena, 0);
+	uint64_t seed = 3;
+	for (int round = 0; round < 20000; round++) {
+		char data[256];
+		size_t n = 0, pieces = (size_t)round % 60;
+		uint32_t words = 0;
+		bool in_word = false;
+		for (size_t i = 0; i < pieces; i++) {
+			seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+			const char *c = alphabet[(seed >> 33) % (sizeof alphabet / sizeof alphabet[0])];
+			bool blank = c[0] == ' ' || c[0] == '\t' || c[0] == '\n';
+			words += !blank && !in_word;
+			in_word = !blank;
+			memcpy(data + n, c, strlen(c));
+			n += strlen(c);
+		}
+		struct message m = {STR("user"), {data, n}};
+		struct request req = {.messages = &m, .message_count = 1};
+		const struct text *text = text_read(&rules, &req, &arena);
+		assert_int_equal(text->chars, pieces);
+		assert_int_equal(text->words, words);
+		arena_reset(&arena);
+	}
+	arena_free(&arena);
+}
+
 static void tokens_are_estimated_by_alphabet(void **state)
 {
 	(void)state;
@@ -136,6 +168,7 @@ int main(void)
 		cmocka_unit_test(mail_is_read_without_what_programs_put_around_it),
 		cmocka_unit_test(the_messages_asked_for_are_read),
 		cmocka_unit_test(long_texts_keep_head_and_tail_and_their_length),
+		cmocka_unit_test(characters_and_words_are_counted_as_by_hand),
 		cmocka_unit_test(tokens_are_estimated_by_alphabet),
 		cmocka_unit_test(code_is_told_from_prose),
 	};

@@ -9,6 +9,10 @@
 
 #include "worker/route/fold_table.inc"
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "eight bytes are read as a number whose lowest byte is the first");
+/* Eight times the same byte. */
+#define BYTES(b) ((uint64_t)(b) * UINT64_C(0x0101010101010101))
+
 enum { FOLD_SAME, FOLD_DROP, FOLD_SPACE, FOLD_BLOCK_SHIFT = 7 };
 
 uint32_t fold_decode(struct str s, size_t at, size_t *ret_bytes)
@@ -61,12 +65,34 @@ static unsigned lookup(uint32_t c)
 	return block < sizeof fold_index ? fold_block[fold_index[block]][c & ((1u << FOLD_BLOCK_SHIFT) - 1)] : FOLD_SAME;
 }
 
+/* Folds eight bytes at once where all are printable ASCII and no space follows a space; false: it did nothing. */
+static bool fold_eight(const char *in, bool after_space, char *out)
+{
+	uint64_t x;
+	memcpy(&x, in, 8);
+	uint64_t top = BYTES(0x80);
+	if ((x & top) != 0 || ((x + BYTES(0x80 - ' ')) & ~(x + BYTES(1)) & top) != top)
+		return false;
+	uint64_t space = ~(x + BYTES(0x80 - (' ' + 1))) & top;
+	if ((space & (space << 8 | (after_space ? 0x80u : 0))) != 0)
+		return false;
+	uint64_t capital = (x + BYTES(0x80 - 'A')) & ~(x + BYTES(0x80 - ('Z' + 1))) & top;
+	x |= capital >> 2;
+	memcpy(out, &x, 8);
+	return true;
+}
+
 size_t fold_text(struct str s, char *out)
 {
 	size_t n = 0, bytes;
 	for (size_t at = 0; at < s.len; at += bytes) {
 		unsigned char byte = (unsigned char)s.data[at];
-		if (byte > ' ' && byte < 0x7F) { /* nearly all of most texts */
+		if (s.len - at >= 8 && fold_eight(s.data + at, n != 0 && out[n - 1] == ' ', out + n)) {
+			bytes = 8;
+			n += 8;
+			continue;
+		}
+		if (byte > ' ' && byte < 0x7F) {
 			bytes = 1;
 			out[n++] = (char)(byte >= 'A' && byte <= 'Z' ? byte + 32 : byte);
 			continue;
