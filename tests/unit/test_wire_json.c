@@ -180,6 +180,7 @@ static void what_is_not_a_request_is_refused_by_class_and_in_words(void **state)
 		{"{\"messages\":[1]}", OUTCOME_INVALID, "messages.0 has no role"},
 		{"{\"messages\":[{\"role\":\"user\",\"content\":3}]}", OUTCOME_INVALID, "messages.0.content"},
 		{"{\"prompt\":\"a\",\"attributes\":[]}", OUTCOME_INVALID, "attributes is not a map"},
+		{"{\"prompt\":\"a\",\"attributes\":{\"x\\u0000\":\"v\"}}", OUTCOME_INVALID, "a name holds a NUL"},
 		{"{\"prompt\":\"a\",\"attributes\":{\"x\":[]}}", OUTCOME_INVALID, "attributes.x"},
 		{"{\"prompt\":\"a\",\"embedding\":[1,\"2\"]}", OUTCOME_INVALID, "embedding.1"},
 		{"{\"prompt\":\"a\",\"embedding\":[1e39]}", OUTCOME_INVALID, "embedding.0"},

@@ -109,12 +109,15 @@ static void tell_attempts(struct sink *s, const struct telling *t)
 	s->close(s);
 }
 
-static void tell_prompt_hash(struct sink *s, const struct decision *dec)
+static void tell_prompt_hash(struct sink *s, const struct telling *t)
 {
-	char hex[sizeof dec->prompt_hash * 2 + 1];
-	if (dec->has_prompt_hash)
+	const struct decision *dec = &t->job->dec;
+	char *hex = NULL;
+	if (dec->has_prompt_hash) {
+		hex = arena_alloc(t->arena, sizeof dec->prompt_hash * 2 + 1);
 		hex_encode(dec->prompt_hash, sizeof dec->prompt_hash, hex);
-	s->text(s, "prompt_hash", dec->has_prompt_hash ? str_of(hex) : STR_NULL);
+	}
+	s->text(s, "prompt_hash", str_of(hex));
 }
 
 static void tell_decision(struct sink *s, const struct telling *t)
@@ -148,7 +151,7 @@ void records_decision(struct sink *s, const struct telling *t)
 	s->text(s, "tenant", tell_or_empty(job->req.tenant));
 	tell_source(s, &job->rec);
 	tell_attributes(s, job->req.carry, t->brief ? 0 : job->req.carry_count);
-	tell_prompt_hash(s, &job->dec);
+	tell_prompt_hash(s, t);
 	s->whole(s, "prompt_chars", job->dec.prompt_chars);
 	s->whole(s, "prompt_tokens_est", job->dec.prompt_tokens_est);
 	tell_policy(s, facts);

@@ -125,7 +125,7 @@ static void become(struct encoding *e, enum outcome outcome, struct str message)
  * that says why is better than none. */
 static struct str write_bounded(struct encoding *e, enum own_schema kind, bool brief, size_t *ret_bytes)
 {
-	struct telling t = {e->settings, e->job, e->facts, brief};
+	struct telling t = {e->settings, e->job, e->facts, &e->job->arena, brief};
 	struct err err = {""};
 	struct str value;
 	if (wire_write(e->coder, e->format, kind, &t, &e->job->arena, &value, &err) != RC_OK) {
@@ -159,7 +159,7 @@ static void encode_response(struct encoding *e)
 	struct str value = write_bounded(e, OWN_RESPONSE, false, &bytes);
 	if (value.data == NULL) {
 		too_large(e, "response", bytes);
-		struct telling brief = {e->settings, e->job, e->facts, true};
+		struct telling brief = {e->settings, e->job, e->facts, &e->job->arena, true};
 		if (wire_write(e->coder, e->format, OWN_RESPONSE, &brief, &e->job->arena, &value, NULL) != RC_OK)
 			value = write_json(OWN_RESPONSE, &brief, &e->job->arena);
 	}
@@ -171,7 +171,7 @@ static void encode_decision(struct encoding *e)
 	size_t bytes;
 	struct str value = write_bounded(e, OWN_DECISION, false, &bytes);
 	if (value.data == NULL) {
-		struct telling brief = {e->settings, e->job, e->facts, true};
+		struct telling brief = {e->settings, e->job, e->facts, &e->job->arena, true};
 		if (wire_write(e->coder, e->format, OWN_DECISION, &brief, &e->job->arena, &value, NULL) != RC_OK)
 			value = write_json(OWN_DECISION, &brief, &e->job->arena);
 	}

@@ -15,6 +15,7 @@ struct telling {
 	const struct settings *settings;
 	const struct job *job;
 	const struct wire_facts *facts;
+	struct arena *arena; /* for texts made here: a sink borrows them until its record is written */
 	bool brief; /* leave out what can be large: the answer's text, attributes, the stages' reasons */
 };
 

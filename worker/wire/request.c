@@ -190,6 +190,10 @@ static bool add_attribute(struct filling *f, struct attribute *list, uint32_t *c
 		       name.len + text.len, REQUEST_MAX_ATTRIBUTE_BYTES);
 		return false;
 	}
+	if (name.len != 0 && memchr(name.data, '\0', name.len) != NULL) {
+		refuse(f, "attributes: a name holds a NUL character");
+		return false;
+	}
 	for (uint32_t i = 0; i < *count; i++)
 		if (str_eq(list[i].name, name))
 			return false;

@@ -2,7 +2,7 @@
  * sink.h: how records.c tells a record's fields to whichever format writes them.
  *
  * Fields are told in the order of the schema; a name is NULL inside a list. A null text, a NAN and sink_null are null: the
- * schema says where that may be. A sink never fails while it is told things; what went wrong is said at its end.
+ * schema says where that may be. Texts are borrowed until the record is written. A sink never fails while it is told things; what went wrong is said at its end.
  *
  * Thread: the coder's owner.
  */
