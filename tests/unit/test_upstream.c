@@ -415,6 +415,51 @@ static void a_model_that_keeps_failing_is_skipped(void **state)
 	close_world(&w);
 }
 
+static void the_line_of_a_hanging_model_moves_on_when_it_is_given_up(void **state)
+{
+	(void)state;
+	enum { JOBS = 40 };
+	static const struct reply silent = {.kind = REPLY_SILENT};
+	struct world w;
+	open_world(&w, &silent, 1, NULL, 0);
+	w.models[0].concurrency = 10;
+	w.models[0].timeout_ms = 200;
+	start_world(&w);
+	struct list list = {0};
+	for (uint32_t i = 0; i < JOBS; i++)
+		list_push(&list, &new_job(&w, 2)->link);
+	upstream_submit(w.upstream, &list);
+	await(&w, JOBS);
+	for (uint32_t i = 0; i < JOBS; i++) {
+		assert_int_equal(w.jobs[i].state, JOB_ANSWERED);
+		assert_int_equal(w.jobs[i].call.model, 1);
+	}
+	assert_true(atomic_load(&w.servers[0].requests) < JOBS);
+	close_world(&w);
+}
+
+static void a_lone_model_is_waited_for_while_it_rests(void **state)
+{
+	(void)state;
+	enum { JOBS = 10 };
+	struct reply script[JOBS + 1];
+	struct world w;
+	for (int i = 0; i < JOBS; i++)
+		script[i] = (struct reply){.kind = REPLY_JSON, .status = 500};
+	script[JOBS] = (struct reply){.kind = REPLY_JSON};
+	open_world(&w, script, JOBS + 1, NULL, 0);
+	start_world(&w);
+	struct list list = {0};
+	for (uint32_t i = 0; i < JOBS; i++)
+		list_push(&list, &new_job(&w, 1)->link);
+	upstream_submit(w.upstream, &list);
+	await(&w, JOBS);
+	for (uint32_t i = 0; i < JOBS; i++)
+		assert_int_equal(w.jobs[i].state, JOB_ANSWERED);
+	assert_int_equal(atomic_load(&w.servers[0].requests), 2 * JOBS);
+	close_world(&w);
+}
+
 static void a_thousand_jobs_through_64_places_all_come_back(void **state)
 {
 	(void)state;
@@ -535,6 +580,8 @@ int main(void)
 	    cmocka_unit_test(the_room_works_on_after_an_abort),
 	    cmocka_unit_test(a_waiting_job_expires_at_its_deadline),
 	    cmocka_unit_test(a_model_that_keeps_failing_is_skipped),
+	    cmocka_unit_test(the_line_of_a_hanging_model_moves_on_when_it_is_given_up),
+	    cmocka_unit_test(a_lone_model_is_waited_for_while_it_rests),
 	    cmocka_unit_test(a_thousand_jobs_through_64_places_all_come_back),
 	    cmocka_unit_test(a_large_request_and_a_large_answer_pass),
 	    cmocka_unit_test(a_named_host_is_reached_by_the_resolvers_address),
