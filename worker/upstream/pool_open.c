@@ -47,7 +47,8 @@ static void open_series(struct pool *pool, struct metrics *metrics)
 	c->waiting = metrics_gauge(metrics, "pointsman_model_waiting", "Records in the model's waiting line.", labels);
 	c->calling = metrics_gauge(metrics, "pointsman_model_calls_in_flight", "Calls on the wire.", labels);
 	c->breaker_open = metrics_gauge(metrics, "pointsman_model_breaker_open", "1 while the model rests after errors.", labels);
-	c->duration = metrics_histogram(metrics, "pointsman_model_call_duration_seconds", "From the start of a call to its end.", labels);
+	c->duration = metrics_histogram(metrics, "pointsman_model_call_duration_seconds", "From the start of a call to its end.",
+	                                labels);
 }
 
 struct transfers_setup pool_transfers_setup(const struct model_settings *model, const struct provider *provider,

@@ -6,6 +6,9 @@
  * connection. Sockets stay in epoll (sockets.c). Timeouts are libcurl's, passed to epoll_wait instead of a timer. libcurl
  * looks through all connections of a multi for a free one, so handles are spread over many small multis.
  *
+ * A reused connection that turns out dead before a byte came back is replaced and the request sent once more by libcurl
+ * itself; that repeat carries the same idempotency key and is part of one attempt.
+ *
  * It asks for no compression, so there is nothing to inflate; it knows nothing of JSON, retries or models.
  */
 #include "worker/upstream/transfer.h"
