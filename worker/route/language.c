@@ -51,9 +51,12 @@ static const struct {
 	              "kdyz "},
 	{"tr", LATIN, " ve bir bu ne icin ile da de benim nasil mi cok var degil olarak daha lutfen ama gibi olan kadar yok neden sonra "
 	              "ben siz hesap "},
-	{"ru", CYRILLIC, " и в не на я что с как это по но у за мне мои для от из так вы мы он она быть есть почему можно "},
-	{"uk", CYRILLIC, " і в не на я що з як це та але у за мені мій для від із так ви ми він вона бути є чому можна до "},
-	{"bg", CYRILLIC, " и в не на аз че с как това по но у за ми са за от се да ви ние той тя съм ли защо може е "},
+	{"ru", CYRILLIC, " и в не на я что с как это по но у за "
+	              "мне мои для от из так вы мы он она быть есть почему можно "},
+	{"uk", CYRILLIC, " і в не на я що з як це та але у за мені "
+	              "мій для від із так ви ми він вона бути є чому можна до "},
+	{"bg", CYRILLIC, " и в не на аз че с как това по но у за ми "
+	              "са за от се да ви ние тои тя съм ли защо може е "},
 	{"el", GREEK, ""},   {"ar", ARABIC, ""}, {"he", HEBREW, ""}, {"hi", DEVANAGARI, ""},
 	{"th", THAI, ""},    {"zh", HAN, ""},    {"ja", KANA, ""},   {"ko", HANGUL, ""},
 };

@@ -5,7 +5,7 @@
  * nothing and everything that matters does. decision_version covers what can change a decision; version covers all.
  * It does not decide: that is route.c and the stages.
  */
-#include "worker/route/policy.h"
+#include "worker/route/policy_load.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,7 +135,8 @@ static const char *stage_name(const void *ctx, unsigned i)
 	return stage_table[i]->name;
 }
 
-static enum rc open_stage(struct policy *policy, const struct node *node, struct arena *brief, struct canon *canon, struct err *err)
+static enum rc open_stage(struct policy *policy, const struct node *node, struct arena *brief, struct canon *canon,
+                          struct err *err)
 {
 	if (node->kind != NODE_MAP || node->count != 1)
 		return config_error(node, err, "one stage with its settings is expected, for example - rules: [...]");
@@ -191,7 +192,8 @@ static enum rc parse_when_unsure(struct policy *policy, const struct node *root,
 	return rc;
 }
 
-static enum rc parse_stages(struct policy *policy, const struct node *node, struct arena *brief, struct canon *canon, struct err *err)
+static enum rc parse_stages(struct policy *policy, const struct node *node, struct arena *brief, struct canon *canon,
+                            struct err *err)
 {
 	if (node == NULL)
 		return RC_OK;
@@ -216,7 +218,8 @@ static void decision_canon(struct policy *policy, struct canon *canon)
 		canon_str(canon, policy->routes[i].name);
 }
 
-static enum rc compile(struct policy *policy, const struct settings *settings, const struct node *root, struct arena *brief, struct err *err)
+static enum rc compile(struct policy *policy, const struct settings *settings, const struct node *root, struct arena *brief,
+                       struct err *err)
 {
 	struct policy_settings s = {0};
 	struct canon decision, all;
@@ -279,7 +282,8 @@ static enum rc build(const struct node *root, struct str folder, const struct se
 	return rc;
 }
 
-enum rc policy_parse(const char *name, struct str text, const char *folder, const struct settings *settings, struct policy **ret, struct err *err)
+enum rc policy_parse(const char *name, struct str text, const char *folder, const struct settings *settings,
+                     struct policy **ret, struct err *err)
 {
 	struct arena brief;
 	arena_init(&brief, 65536);

@@ -2,7 +2,7 @@
  * policy_files.c: small helpers of loading: files beside the policy, strings that may be one or many, languages, hashes.
  */
 #include "worker/route/language.h"
-#include "worker/route/policy.h"
+#include "worker/route/policy_load.h"
 
 char *policy_path(const struct policy *policy, struct str path, struct arena *arena)
 {
@@ -27,7 +27,8 @@ enum rc policy_read_file(const struct policy *policy, const struct node *at, str
 	return RC_OK;
 }
 
-enum rc policy_strings(struct policy *policy, const struct node *node, struct arena *brief, struct policy_strings *ret, struct err *err)
+enum rc policy_strings(struct policy *policy, const struct node *node, struct arena *brief, struct policy_strings *ret,
+                       struct err *err)
 {
 	uint32_t n = node->kind == NODE_LIST ? node->count : 1;
 	if (node->kind == NODE_MAP || node->kind == NODE_NULL)

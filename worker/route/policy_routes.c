@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "common/json.h"
-#include "worker/route/policy.h"
+#include "worker/route/policy_load.h"
 #include "worker/route/render.h"
 
 struct route_settings {
@@ -88,12 +88,14 @@ static bool ends_with(struct str s, struct str suffix)
 }
 
 /* A file's name (ending in .md, .txt or the one given, on one line) or the text itself. */
-static enum rc text_or_file(struct policy *policy, const struct node *node, struct str suffix, struct arena *brief, struct str *ret, struct err *err)
+static enum rc text_or_file(struct policy *policy, const struct node *node, struct str suffix, struct arena *brief,
+                            struct str *ret, struct err *err)
 {
 	if (node->kind != NODE_SCALAR || node->scalar.len == 0)
 		return config_error(node, err, "a text or the name of a file is expected");
 	struct str s = node->scalar;
-	bool file = memchr(s.data, '\n', s.len) == NULL && (ends_with(s, STR(".md")) || ends_with(s, STR(".txt")) || ends_with(s, suffix));
+	bool named = ends_with(s, STR(".md")) || ends_with(s, STR(".txt")) || ends_with(s, suffix);
+	bool file = named && memchr(s.data, '\n', s.len) == NULL;
 	if (!file && s.len > POLICY_MAX_PROMPT_BYTES)
 		return config_error(node, err, "the text is longer than %d bytes", POLICY_MAX_PROMPT_BYTES);
 	enum rc rc = file ? policy_read_file(policy, node, s, POLICY_MAX_PROMPT_BYTES, brief, &s, err) : RC_OK;
@@ -105,7 +107,8 @@ static enum rc text_or_file(struct policy *policy, const struct node *node, stru
 	return RC_OK;
 }
 
-static enum rc read_prompts(struct policy *policy, const struct route_settings *s, struct route *route, struct arena *brief, struct err *err)
+static enum rc read_prompts(struct policy *policy, const struct route_settings *s, struct route *route, struct arena *brief,
+                            struct err *err)
 {
 	struct err why;
 	enum rc rc = RC_OK;

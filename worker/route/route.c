@@ -165,14 +165,16 @@ static bool outside_languages(const struct policy *policy, struct text *text)
 }
 
 /* Asks or resumes stage number at and writes its trace entry. */
-static enum verdict ask_stage(const struct policy *policy, struct route_scratch *scratch, struct job *job, uint32_t at, bool resumed, int *ret_route)
+static enum verdict ask_stage(const struct policy *policy, struct route_scratch *scratch, struct job *job, uint32_t at,
+                              bool resumed, int *ret_route)
 {
 	const struct policy_stage *stage = &policy->stages[at];
 	struct stage_trace *trace = &job->dec.trace[at];
 	int64_t before = resumed ? trace->micros : 0, start_us = clock_mono_us();
 	*trace = (struct stage_trace){.stage = stage->ops->name, .score = NAN, .runner_up_score = NAN, .threshold = NAN};
 	struct stage_turn turn = {policy, job, work_text(policy, job), scratch->stages[at], -1, trace, false};
-	if (!resumed && stage->ops->measured_in_languages && policy->languages != 0 && outside_languages(policy, turn.text)) {
+	bool measured = stage->ops->measured_in_languages && policy->languages != 0;
+	if (!resumed && measured && outside_languages(policy, turn.text)) {
 		trace->verdict = VERDICT_PASS;
 		trace->reason = arena_printf(&job->arena, "language: the text is in %s, the policy was measured in others", turn.text->language);
 	} else {

@@ -33,7 +33,8 @@ struct route {
 
 /* Reads the policy file, checks it against the models, compiles its stages, computes both versions. */
 enum rc policy_load(const char *path, const struct settings *settings, struct policy **ret, struct err *err);
-enum rc policy_parse(const char *name, struct str text, const char *folder, const struct settings *settings, struct policy **ret, struct err *err);
+enum rc policy_parse(const char *name, struct str text, const char *folder, const struct settings *settings,
+                     struct policy **ret, struct err *err);
 struct policy *policy_ref(struct policy *policy); /* Thread: any */
 void policy_unref(const struct policy *policy);   /* Thread: any. NULL is fine */
 

@@ -37,9 +37,11 @@ struct rule_settings {
 static const struct config_option rule_options[] = {
 	{.name = "name", .kind = OPTION_STR, .offset = offsetof(struct rule_settings, name), .required = true,
 	 .doc = "Names the rule in reasons and reports."},
-	{.name = "when", .kind = OPTION_CUSTOM, .offset = offsetof(struct rule_settings, when), .required = true, .parse = policy_keep_node,
+	{.name = "when", .kind = OPTION_CUSTOM, .offset = offsetof(struct rule_settings, when), .required = true,
+	 .parse = policy_keep_node,
 	 .doc = "The condition: keywords, regex, lengths, language, has_code, attributes, tenant, hint, all, any, none."},
-	{.name = "route", .kind = OPTION_CUSTOM, .offset = offsetof(struct rule_settings, route), .required = true, .parse = policy_keep_node,
+	{.name = "route", .kind = OPTION_CUSTOM, .offset = offsetof(struct rule_settings, route), .required = true,
+	 .parse = policy_keep_node,
 	 .doc = "Where texts go for which the condition holds."},
 	{.name = "priority", .kind = OPTION_I64, .offset = offsetof(struct rule_settings, priority), .fallback = "0", .min = -1000000,
 	 .max = 1000000, .doc = "Of several rules that hold, the highest decides; equal ones by their order."},
@@ -98,7 +100,8 @@ static enum rc rules_open(struct stage_setup *setup, void **ret, struct err *err
 	enum { MAX_RULES = 5000 };
 	const struct node *node = setup->node;
 	if (node->kind != NODE_LIST || node->count == 0)
-		return config_error(node, err, "a list of rules is expected, for example [{name: refunds, when: {keywords: [refund]}, route: billing}]");
+		return config_error(node, err, "a list of rules is expected, for example "
+		                    "[{name: refunds, when: {keywords: [refund]}, route: billing}]");
 	if (node->count > MAX_RULES)
 		return config_error(node, err, "there are more than %d rules", MAX_RULES);
 	struct rules *rules = arena_zalloc(&setup->policy->arena, sizeof *rules);

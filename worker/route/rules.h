@@ -5,7 +5,7 @@
 #define ROUTE_RULES_H
 
 #include "worker/route/keywords.h"
-#include "worker/route/policy.h"
+#include "worker/route/policy_load.h"
 #include "worker/route/regex.h"
 
 enum cond_kind {

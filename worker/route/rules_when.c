@@ -8,7 +8,8 @@
 
 #include "worker/route/rules.h"
 
-typedef enum rc leaf_compile(struct when_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err);
+typedef enum rc leaf_compile(struct when_compiler *c, const struct node *node, unsigned depth, struct cond *cond,
+                             struct err *err);
 
 static leaf_compile parts, keywords, regex, number, words, attributes, language, flag;
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "common/json.h"
-#include "worker/route/policy.h"
+#include "worker/route/policy_load.h"
 #include "worker/route/vectors.h"
 
 enum { MAX_K = 32, MAX_EXAMPLES = 200000, MAX_EXAMPLE_BYTES = 1 << 30 };
@@ -37,14 +37,14 @@ struct semantic_scratch {
 };
 
 static const struct config_option semantic_options[] = {
-	{.name = "embedder", .kind = OPTION_ENUM, .offset = offsetof(struct semantic_settings, embedder), .choices = "given", .required = true,
-	 .doc = "given: the embedding comes with the record."},
+	{.name = "embedder", .kind = OPTION_ENUM, .offset = offsetof(struct semantic_settings, embedder), .choices = "given",
+	 .required = true, .doc = "given: the embedding comes with the record."},
 	{.name = "examples", .kind = OPTION_CUSTOM, .offset = offsetof(struct semantic_settings, examples), .parse = policy_keep_node,
 	 .required = true, .doc = "A file of JSON Lines: {\"label\": \"route\", \"embedding\": [...]}."},
 	{.name = "accept", .kind = OPTION_CUSTOM, .offset = offsetof(struct semantic_settings, accept), .parse = policy_keep_node,
 	 .required = true, .doc = "The least score that decides, 0 to 1; or a map of routes with `default`."},
-	{.name = "margin", .kind = OPTION_DOUBLE, .offset = offsetof(struct semantic_settings, margin), .fallback = "0.05", .min = 0, .max = 1,
-	 .doc = "How far the best route must lead the next."},
+	{.name = "margin", .kind = OPTION_DOUBLE, .offset = offsetof(struct semantic_settings, margin), .fallback = "0.05", .min = 0,
+	 .max = 1, .doc = "How far the best route must lead the next."},
 	{.name = "k", .kind = OPTION_U32, .offset = offsetof(struct semantic_settings, k), .fallback = "3", .min = 1, .max = MAX_K,
 	 .doc = "A route's score is the mean of its best k examples."},
 	{.name = NULL},

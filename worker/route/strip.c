@@ -26,7 +26,8 @@ static bool is_quote_intro(struct str line)
 {
 	static const struct {
 		const char *start, *word;
-	} intros[] = {{"on ", "wrote"}, {"am ", "schrieb"}, {"le ", "\xC3\xA9" "crit"}, {"el ", "escribi\xC3\xB3"}, {"il ", "ha scritto"}};
+	} intros[] = {{"on ", "wrote"}, {"am ", "schrieb"}, {"le ", "\xC3\xA9" "crit"},
+	              {"el ", "escribi\xC3\xB3"}, {"il ", "ha scritto"}};
 	if (line.len > 300 || line.len == 0 || line.data[line.len - 1] != ':')
 		return false;
 	for (size_t i = 0; i < sizeof intros / sizeof intros[0]; i++)
@@ -122,7 +123,8 @@ static size_t skip_element(struct str s, size_t at)
 
 static bool breaks_line(struct str rest)
 {
-	static const char *const names[] = {"<br", "<p", "</p", "<div", "</div", "<li", "</li", "<tr", "</tr", "<h", "</h", "<blockquote"};
+	static const char *const names[] = {"<br",  "<p",   "</p",  "<div", "</div", "<li",
+	                                    "</li", "<tr", "</tr", "<h",   "</h",   "<blockquote"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (starts_nocase(rest, names[i]))
 			return true;
