@@ -69,13 +69,17 @@ complain "numbers read by the locale's rules" "$(
 )"
 complain "pointers hidden in a typedef" "$(grep -nE '^typedef .*\*[a-z_ ]*;' "${sources[@]}")"
 complain "to-dos outside CONTRIBUTING.md" "$(grep -nE '\b(TODO|FIXME|XXX)\b' "${sources[@]}")"
+has_essay() { # a comment before anything but includes
+	grep -qE '^(/\*|//)' <(grep -vE '^(#include.*)?$' "$1" | head -n 1)
+}
 complain "files without an essay at their head" "$(
-	for file in "${sources[@]}"; do
-		grep -qE '^(/\*|//)' <(grep -vE '^(#include.*)?$' "$file" | head -n 1) || echo "$file"
+	for file in "${product[@]}"; do
+		has_essay "$file" || echo "$file"
 	done
 )"
 
 for file in "${sources[@]}"; do
+	has_essay "$file" || echo "question: $file does not say what it is for"
 	lines=$(wc -l <"$file")
 	case $file in
 	*.h) [ "$lines" -le 80 ] || echo "question: $file has $lines lines; is the room's face too wide?" ;;
