@@ -1,0 +1,190 @@
+/*
+ * cli.c: manners that all subcommands share.
+ *
+ * The one idea: a user learns one way of asking, and one way of being answered, for all commands.
+ */
+#include "worker/cli/cli.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+int cli_usage(const struct command *self, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	fprintf(stderr, "pointsman %s: ", self->name);
+	vfprintf(stderr, fmt, ap);
+	fprintf(stderr, "\nTry: pointsman %s --help\n", self->name);
+	va_end(ap);
+	return EXIT_USAGE;
+}
+
+int cli_option(const struct command *self, int argc, char **argv, const char *shorts, const struct option *longs, int *ret_code)
+{
+	int c = getopt_long(argc, argv, shorts, longs, NULL);
+	if (c == 'h') {
+		fputs(self->help, stdout);
+		*ret_code = EXIT_DONE;
+		return '?';
+	}
+	if (c == '?') {
+		fprintf(stderr, "Try: pointsman %s --help\n", self->name);
+		*ret_code = EXIT_USAGE;
+	}
+	return c;
+}
+
+int cli_fail(const struct err *err, int code)
+{
+	fprintf(stderr, "%s\n", err->text);
+	return code;
+}
+
+int cli_settings(const struct command *self, const char *path, struct settings *ret)
+{
+	struct err err;
+	if (path == NULL)
+		return cli_usage(self, "which configuration? Give it with -c FILE");
+	if (settings_load(path, ret, &err) != RC_OK)
+		return cli_fail(&err, EXIT_CONFIG);
+	return EXIT_DONE;
+}
+
+bool cli_colour(FILE *stream)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+	return isatty(fileno(stream)) && (no == NULL || no[0] == '\0') && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+void cli_mark(enum mark mark, const char *fmt, ...)
+{
+	static const char *const words[] = {"ok", "warning", "failed"};
+	static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
+	bool colour = cli_colour(stdout);
+	printf("%s%-8s%s ", colour ? colours[mark] : "", words[mark], colour ? "\033[0m" : "");
+	va_list ap;
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
+/* ---- table ----------------------------------------------------------------------------------------------------------- */
+
+struct cli_table {
+	struct arena arena;
+	const char *align;
+	unsigned columns, rows, cap;
+	const char **cells; /* rows * columns; row 0 holds the heads */
+};
+
+/* Columns of a terminal: code points, good enough for the texts printed here. */
+static int width_of(const char *s)
+{
+	return (int)str_utf8_count(str_of(s));
+}
+
+struct cli_table *cli_table_new(const char *align, const char *const *heads)
+{
+	struct cli_table *table = heap_zalloc(1, sizeof *table);
+	arena_init(&table->arena, 0);
+	table->align = align;
+	table->columns = (unsigned)strlen(align);
+	cli_table_row(table, heads);
+	return table;
+}
+
+void cli_table_row(struct cli_table *table, const char *const *cells)
+{
+	if (table->rows == table->cap) {
+		table->cap = table->cap != 0 ? table->cap * 2 : 16;
+		table->cells = heap_resize(table->cells, (size_t)table->cap * table->columns, sizeof *table->cells);
+	}
+	for (unsigned c = 0; c < table->columns; c++)
+		table->cells[table->rows * table->columns + c] = arena_cstr(&table->arena, str_of(cells[c] != NULL ? cells[c] : ""));
+	table->rows++;
+}
+
+static int column_width(const struct cli_table *table, unsigned column)
+{
+	int width = 0;
+	for (unsigned r = 0; r < table->rows; r++) {
+		int w = width_of(table->cells[r * table->columns + column]);
+		if (w > width)
+			width = w;
+	}
+	return width;
+}
+
+static void print_row(const struct cli_table *table, unsigned row, const int *widths, FILE *stream)
+{
+	for (unsigned c = 0; c < table->columns; c++) {
+		const char *cell = table->cells[row * table->columns + c];
+		int pad = widths[c] - width_of(cell);
+		bool last = c + 1 == table->columns;
+		if (table->align[c] == 'r')
+			fprintf(stream, "%*s%s", pad, "", cell);
+		else
+			fprintf(stream, "%s%*s", cell, last ? 0 : pad, "");
+		fputs(last ? "\n" : "  ", stream);
+	}
+}
+
+void cli_table_print(struct cli_table *table, FILE *stream)
+{
+	bool bold = cli_colour(stream);
+	int *widths = heap_zalloc(table->columns, sizeof *widths);
+	for (unsigned c = 0; c < table->columns; c++)
+		widths[c] = column_width(table, c);
+	for (unsigned r = 0; r < table->rows; r++) {
+		if (bold && r == 0)
+			fputs("\033[1m", stream);
+		print_row(table, r, widths, stream);
+		if (bold && r == 0)
+			fputs("\033[0m", stream);
+	}
+	free(widths);
+	free(table->cells);
+	arena_free(&table->arena);
+	free(table);
+}
+
+/* ---- progress -------------------------------------------------------------------------------------------------------- */
+
+enum { BAR_WIDTH = 30, DRAW_EVERY_US = 100000 };
+
+void cli_progress_begin(struct cli_progress *progress, const char *what, int64_t total)
+{
+	*progress = (struct cli_progress){.what = what, .total = total, .started_us = clock_mono_us(), .terminal = isatty(STDERR_FILENO)};
+}
+
+static void draw(const struct cli_progress *progress, int64_t done, int64_t now_us)
+{
+	int64_t total = progress->total > 0 ? progress->total : 1;
+	int filled = (int)(done >= total ? BAR_WIDTH : done * BAR_WIDTH / total);
+	double seconds = (double)(now_us - progress->started_us) / 1e6;
+	fprintf(stderr, "\r%s [", progress->what);
+	for (int i = 0; i < BAR_WIDTH; i++)
+		fputc(i < filled ? '#' : '.', stderr);
+	fprintf(stderr, "] %lld of %lld, %.1f s ", (long long)done, (long long)progress->total, seconds);
+}
+
+void cli_progress_at(struct cli_progress *progress, int64_t done)
+{
+	int64_t now_us = clock_mono_us();
+	if (!progress->terminal || now_us - progress->drawn_us < DRAW_EVERY_US)
+		return;
+	progress->drawn_us = now_us;
+	draw(progress, done, now_us);
+}
+
+void cli_progress_end(struct cli_progress *progress)
+{
+	if (!progress->terminal)
+		return;
+	draw(progress, progress->total, clock_mono_us());
+	fputc('\n', stderr);
+}

@@ -1,0 +1,58 @@
+/*
+ * cli.h: what the subcommands share: the table of commands, options, tables, progress, colours, exit codes.
+ *
+ * Data goes to stdout, talk to stderr. Thread: main.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "worker/job/settings.h"
+
+enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_CHECK = 4 };
+
+struct command {
+	const char *name;
+	const char *summary; /* one line for the list */
+	const char *help;    /* whole text of --help, with an example */
+	int (*run)(const struct command *self, int argc, char **argv); /* argv[0] is the command's name; an exit_code */
+};
+extern const struct command command_run, command_check_config, command_explain, command_topics, command_demo,
+    command_config, command_version;
+
+/* getopt_long with the project's manners: --help prints and ends (*ret_code EXIT_DONE), an unknown option points to --help
+ * (EXIT_USAGE). Returns the option's val, -1 at the end, or '?' when *ret_code says how to end. */
+int cli_option(const struct command *self, int argc, char **argv, const char *shorts, const struct option *longs, int *ret_code);
+/* Prints "pointsman COMMAND: ..." and how to get help; EXIT_USAGE. */
+int cli_usage(const struct command *self, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Prints the error's text; returns code. */
+int cli_fail(const struct err *err, int code);
+
+/* -c F: reads it, or says what is wrong and gives EXIT_CONFIG; EXIT_DONE when all is well. */
+int cli_settings(const struct command *self, const char *path, struct settings *ret);
+
+/* A terminal that wants colour (NO_COLOR and TERM=dumb say no). */
+bool cli_colour(FILE *stream);
+/* "ok" green, "missing" yellow, "failed" red; then the words. To stdout. */
+enum mark { MARK_OK, MARK_WARN, MARK_FAILED };
+void cli_mark(enum mark mark, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* A table of text cells; columns are aligned by the widest cell. right: columns of numbers, as a string of 'l' and 'r'. */
+struct cli_table;
+struct cli_table *cli_table_new(const char *align, const char *const *heads);
+void cli_table_row(struct cli_table *table, const char *const *cells); /* copies */
+void cli_table_print(struct cli_table *table, FILE *stream);           /* and frees it */
+
+/* A bar on stderr when it is a terminal; drawn at most ten times a second. */
+struct cli_progress {
+	const char *what;
+	int64_t total, drawn_us, started_us;
+	bool terminal;
+};
+void cli_progress_begin(struct cli_progress *progress, const char *what, int64_t total);
+void cli_progress_at(struct cli_progress *progress, int64_t done);
+void cli_progress_end(struct cli_progress *progress);
+
+#endif

@@ -1,0 +1,288 @@
+/*
+ * explain.c: `pointsman explain`: one prompt through the policy, told in words. Nothing is called, nothing is cached.
+ *
+ * The one idea: it walks the same functions as the worker's road (route_key_material, route_decide), so what it tells is what
+ * would happen.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "worker/cli/cli.h"
+#include "worker/route/route.h"
+#include "worker/upstream/upstream.h"
+
+enum { MAX_PROMPT = 4 * 1024 * 1024, MAX_ATTRIBUTES = 64, GUESSED_OUTPUT_TOKENS = 256 };
+
+static const char help[] =
+    "usage: pointsman explain -c FILE [OPTION...] PROMPT | -\n"
+    "\n"
+    "Tells where a prompt would go and why: each stage's verdict, what nearly won, the models in line and\n"
+    "about what it costs. Calls nobody. With - the prompt is read from standard input.\n"
+    "\n"
+    "  -c, --config FILE            the configuration\n"
+    "  -a, --attribute NAME=VALUE   an attribute of the record (may be repeated)\n"
+    "      --tenant NAME            the record's tenant\n"
+    "      --json                   one JSON object instead of words\n"
+    "  -h, --help                   this text\n"
+    "\n"
+    "example: pointsman explain -c triage/pointsman.yaml \"E-4012 on the X200 after update\"\n";
+
+struct asked {
+	const char *config, *tenant, *prompt;
+	struct attribute attributes[MAX_ATTRIBUTES];
+	uint32_t attribute_count;
+	bool json;
+};
+
+static bool read_all(FILE *stream, struct buf *out)
+{
+	size_t n;
+	do {
+		n = fread(buf_room(out, 65536), 1, 65536, stream);
+		out->len += n;
+	} while (n != 0 && out->len <= MAX_PROMPT);
+	return ferror(stream) == 0 && out->len <= MAX_PROMPT;
+}
+
+static struct job *job_for(const struct asked *asked, struct str prompt, struct policy *policy)
+{
+	struct job *job = heap_zalloc(1, sizeof *job);
+	arena_init(&job->arena, 0);
+	job->state = JOB_DECODED;
+	job->dec.policy = policy;
+	job->dec.route = -1;
+	job->call.model = -1;
+	job->req.id = STR("explain");
+	job->req.tenant = str_of(asked->tenant);
+	job->req.temperature = NAN;
+	job->req.messages = arena_array(&job->arena, 1, sizeof *job->req.messages);
+	job->req.messages[0] = (struct message){STR("user"), prompt};
+	job->req.message_count = 1;
+	job->req.attributes = arena_array(&job->arena, asked->attribute_count, sizeof *job->req.attributes);
+	memcpy(job->req.attributes, asked->attributes, asked->attribute_count * sizeof *asked->attributes);
+	job->req.attribute_count = asked->attribute_count;
+	return job;
+}
+
+static double guess_cost(const struct settings *settings, const struct route *route, const struct job *job)
+{
+	if (route->model_count == 0)
+		return 0;
+	int64_t output = route->max_tokens != 0 ? route->max_tokens : GUESSED_OUTPUT_TOKENS;
+	return upstream_price(&settings->models[route->models[0]], job->dec.prompt_tokens_est, 0, output);
+}
+
+static const char *verdict_name(enum verdict verdict)
+{
+	static const char *const names[] = {"pass", "decided", "ask", "failed"};
+	return names[verdict];
+}
+
+static void say_number(struct buf *out, const char *before, double x, const char *after)
+{
+	if (!isnan(x))
+		buf_printf(out, "%s%.3f%s", before, x, after);
+}
+
+static void say_stage(struct buf *out, const struct stage_trace *stage)
+{
+	buf_printf(out, "  %-12s %-8s", stage->stage, verdict_name(stage->verdict));
+	if (stage->label.data != NULL)
+		buf_printf(out, " %.*s", STR_ARG(stage->label));
+	say_number(out, " ", stage->score, "");
+	say_number(out, " of ", stage->threshold, "");
+	if (stage->runner_up.data != NULL)
+		buf_printf(out, ", then %.*s", STR_ARG(stage->runner_up));
+	say_number(out, " ", stage->runner_up_score, "");
+	if (stage->reason.data != NULL)
+		buf_printf(out, "  %.*s", STR_ARG(stage->reason));
+	buf_printf(out, "  (%lld us)\n", (long long)stage->micros);
+}
+
+static void say_models(struct buf *out, const struct settings *settings, const struct route *route, double cost)
+{
+	if (route->topic.data != NULL) {
+		buf_printf(out, "topic        %.*s\n", STR_ARG(route->topic));
+		return;
+	}
+	buf_cstr(out, "models       ");
+	for (uint32_t i = 0; i < route->model_count; i++)
+		buf_printf(out, "%s%.*s", i != 0 ? ", then " : "", STR_ARG(settings->models[route->models[i]].name));
+	buf_printf(out, "   about $%.6f\n", cost);
+}
+
+static void tell(const struct settings *settings, const struct job *job, struct buf *out)
+{
+	const struct route *route = policy_route(job->dec.policy, (uint32_t)job->dec.route);
+	buf_printf(out, "%-12.*s %.*s\n", STR_ARG(route->name), STR_ARG(job->dec.reason));
+	if (job->dec.unsure)
+		buf_printf(out, "unsure       %.*s\n", STR_ARG(job->dec.unsure_reason));
+	say_number(out, "confidence   ", job->dec.confidence, "");
+	say_number(out, " of ", job->dec.threshold, "");
+	if (!isnan(job->dec.confidence))
+		buf_char(out, '\n');
+	say_models(out, settings, route, guess_cost(settings, route, job));
+	buf_printf(out, "read         %u characters, about %u tokens\n", job->dec.prompt_chars, job->dec.prompt_tokens_est);
+	buf_printf(out, "policy       %.*s, decisions %.*s\nstages\n", STR_ARG(policy_name(job->dec.policy)),
+	           STR_ARG(policy_decision_version(job->dec.policy)));
+	for (uint32_t i = 0; i < job->dec.trace_count; i++)
+		say_stage(out, &job->dec.trace[i]);
+}
+
+static void json_member(struct buf *out, const char *name, struct str value)
+{
+	json_key(out, name);
+	if (value.data != NULL)
+		json_write_str(out, value);
+	else
+		buf_cstr(out, "null");
+}
+
+static void json_number(struct buf *out, const char *name, double value)
+{
+	json_key(out, name);
+	json_write_double(out, value);
+}
+
+static void json_stage(struct buf *out, const struct stage_trace *stage)
+{
+	buf_char(out, '{');
+	json_member(out, "stage", str_of(stage->stage));
+	json_member(out, "verdict", str_of(verdict_name(stage->verdict)));
+	json_member(out, "label", stage->label);
+	json_number(out, "score", stage->score);
+	json_number(out, "threshold", stage->threshold);
+	json_member(out, "runner_up", stage->runner_up);
+	json_number(out, "runner_up_score", stage->runner_up_score);
+	json_member(out, "reason", stage->reason);
+	json_number(out, "micros", (double)stage->micros);
+	buf_char(out, '}');
+}
+
+static void tell_json(const struct settings *settings, const struct job *job, struct buf *out)
+{
+	const struct route *route = policy_route(job->dec.policy, (uint32_t)job->dec.route);
+	buf_char(out, '{');
+	json_member(out, "route", route->name);
+	json_member(out, "stage", str_of(job->dec.stage));
+	json_member(out, "reason", job->dec.reason);
+	json_number(out, "confidence", job->dec.confidence);
+	json_number(out, "threshold", job->dec.threshold);
+	json_key(out, "unsure");
+	buf_cstr(out, job->dec.unsure ? "true" : "false");
+	json_member(out, "unsure_reason", job->dec.unsure_reason);
+	json_member(out, "topic", route->topic);
+	json_key(out, "models");
+	for (uint32_t i = 0; i < route->model_count; i++) {
+		buf_char(out, i == 0 ? '[' : ',');
+		json_write_str(out, settings->models[route->models[i]].name);
+	}
+	buf_cstr(out, route->model_count == 0 ? "[]" : "]");
+	json_number(out, "cost_usd", guess_cost(settings, route, job));
+	json_member(out, "policy", policy_name(job->dec.policy));
+	json_member(out, "decision_version", policy_decision_version(job->dec.policy));
+	json_key(out, "trace");
+	buf_char(out, '[');
+	for (uint32_t i = 0; i < job->dec.trace_count; i++) {
+		if (i != 0)
+			buf_char(out, ',');
+		json_stage(out, &job->dec.trace[i]);
+	}
+	buf_cstr(out, "]}\n");
+}
+
+static int explain(const struct asked *asked, const struct settings *settings, struct str prompt)
+{
+	struct err err;
+	struct policy *policy = NULL;
+	if (policy_load(settings->policy_file.data, settings, &policy, &err) != RC_OK)
+		return cli_fail(&err, EXIT_CONFIG);
+	struct route_scratch *scratch = route_scratch_new(policy);
+	struct job *job = job_for(asked, prompt, policy);
+	int code = EXIT_DONE;
+	(void)route_key_material(policy, scratch, job); /* for what it reads of the request; the key itself is not needed */
+	if (route_decide(policy, scratch, job) == ROUTE_ASK) {
+		fprintf(stderr, "pointsman explain: a stage would ask a model or an embedding service now; explain calls nobody\n");
+		code = EXIT_FAILED;
+	} else {
+		struct buf out;
+		buf_init(&out, &job->arena, 1024);
+		if (asked->json)
+			tell_json(settings, job, &out);
+		else
+			tell(settings, job, &out);
+		fwrite(out.data, 1, out.len, stdout);
+	}
+	arena_free(&job->arena);
+	free(job);
+	route_scratch_free(scratch);
+	policy_unref(policy);
+	return code;
+}
+
+static bool add_attribute(struct asked *asked, const char *text)
+{
+	const char *equals = strchr(text, '=');
+	if (equals == NULL || equals == text || asked->attribute_count == MAX_ATTRIBUTES)
+		return false;
+	asked->attributes[asked->attribute_count++] =
+	    (struct attribute){{text, (size_t)(equals - text)}, str_of(equals + 1)};
+	return true;
+}
+
+/* Fills asked; EXIT_DONE when all is there. *ret_done: --help was printed. */
+static int read_options(const struct command *self, int argc, char **argv, struct asked *asked, bool *ret_done)
+{
+	static const struct option longs[] = {{"config", required_argument, NULL, 'c'}, {"attribute", required_argument, NULL, 'a'},
+	                                      {"tenant", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
+	                                      {"help", no_argument, NULL, 'h'},         {0}};
+	int code = EXIT_DONE;
+	for (int c; (c = cli_option(self, argc, argv, "c:a:h", longs, &code)) != -1;) {
+		switch (c) {
+		case 'c': asked->config = optarg; break;
+		case 't': asked->tenant = optarg; break;
+		case 'j': asked->json = true; break;
+		case 'a':
+			if (!add_attribute(asked, optarg))
+				return cli_usage(self, "--attribute takes NAME=VALUE, at most %d of them, not \"%s\"", MAX_ATTRIBUTES, optarg);
+			break;
+		default: *ret_done = true; return code;
+		}
+	}
+	if (optind + 1 != argc)
+		return cli_usage(self, "one prompt is needed, in quotes, or - for standard input");
+	asked->prompt = argv[optind];
+	return EXIT_DONE;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	struct asked asked = {0};
+	bool done = false;
+	int code = read_options(self, argc, argv, &asked, &done);
+	if (code != EXIT_DONE || done)
+		return code;
+	struct arena arena;
+	struct buf text;
+	arena_init(&arena, 0);
+	buf_init(&text, &arena, 0);
+	struct settings settings;
+	if (strcmp(asked.prompt, "-") != 0)
+		buf_cstr(&text, asked.prompt);
+	else if (!read_all(stdin, &text))
+		code = cli_usage(self, "standard input cannot be read, or is over %d bytes", MAX_PROMPT);
+	if (code == EXIT_DONE && !str_utf8_valid(buf_view(&text)))
+		code = cli_usage(self, "the prompt is not UTF-8");
+	if (code == EXIT_DONE)
+		code = cli_settings(self, asked.config, &settings);
+	if (code == EXIT_DONE) {
+		code = explain(&asked, &settings, buf_view(&text));
+		settings_free(&settings);
+	}
+	arena_free(&arena);
+	return code;
+}
+
+const struct command command_explain = {.name = "explain", .summary = "tell where a prompt would go and why", .help = help, .run = run};

@@ -1,0 +1,89 @@
+/*
+ * run.c: `pointsman run`: the worker itself.
+ */
+#include <unistd.h>
+
+#include "worker/cli/cli.h"
+#include "worker/engine/engine.h"
+
+static const char help[] =
+    "usage: pointsman run -c FILE [--log LEVEL]\n"
+    "\n"
+    "Consumes the input topics, decides, calls the models, and publishes one response and one decision\n"
+    "record for every request. Runs until SIGTERM or SIGINT, then finishes the calls on the wire, commits\n"
+    "and leaves; a second signal gives up the calls. SIGHUP reads the policy again.\n"
+    "\n"
+    "  -c, --config FILE   the configuration\n"
+    "      --log LEVEL     debug, info, warn or error; over the configuration's\n"
+    "  -h, --help          this text\n"
+    "\n"
+    "example: pointsman run -c triage/pointsman.yaml\n";
+
+static int serve(const struct settings *settings)
+{
+	struct err err;
+	int signal_fd = engine_signals();
+	if (signal_fd < 0) {
+		fputs("pointsman run: no signal descriptor; raise the limit of open files\n", stderr);
+		return EXIT_FAILED;
+	}
+	struct log *log = log_open(STDERR_FILENO, (enum log_level)settings->log.level, (enum log_format)settings->log.format);
+	struct metrics *metrics = metrics_new();
+	struct engine *engine = NULL;
+	const struct engine_options options = {.settings = settings, .log = log, .metrics = metrics};
+	enum rc rc = engine_start(&options, &engine, &err);
+	if (rc == RC_OK) {
+		log_info(log, "engine", "running", LOG_C("version", POINTSMAN_VERSION), LOG_S("config", settings->file),
+		         LOG_C("admin", engine_admin_address(engine)));
+		rc = engine_serve(engine, signal_fd, &err);
+	}
+	if (rc != RC_OK)
+		log_error(log, "engine", "cannot go on", LOG_C("error", err.text));
+	engine_stop(engine);
+	if (rc == RC_OK)
+		log_info(log, "engine", "stopped", LOG_C("version", POINTSMAN_VERSION));
+	metrics_free(metrics);
+	log_close(log);
+	close(signal_fd);
+	return rc == RC_OK ? EXIT_DONE : rc == RC_BAD_INPUT ? EXIT_CONFIG : EXIT_FAILED;
+}
+
+static bool level_from(const char *word, int *ret)
+{
+	static const char *const names[] = {"debug", "info", "warn", "error"};
+	for (int i = 0; i < 4; i++)
+		if (strcmp(word, names[i]) == 0) {
+			*ret = i;
+			return true;
+		}
+	return false;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"config", required_argument, NULL, 'c'}, {"log", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {0}};
+	const char *path = NULL;
+	int code = EXIT_DONE, level = -1;
+	for (int c; (c = cli_option(self, argc, argv, "c:h", longs, &code)) != -1;) {
+		if (c == '?')
+			return code;
+		if (c == 'c')
+			path = optarg;
+		else if (!level_from(optarg, &level))
+			return cli_usage(self, "--log takes debug, info, warn or error, not \"%s\"", optarg);
+	}
+	if (optind < argc)
+		return cli_usage(self, "unexpected argument \"%s\"", argv[optind]);
+	struct settings settings;
+	code = cli_settings(self, path, &settings);
+	if (code != EXIT_DONE)
+		return code;
+	if (level >= 0)
+		settings.log.level = level;
+	code = serve(&settings);
+	settings_free(&settings);
+	return code;
+}
+
+const struct command command_run = {.name = "run", .summary = "run the worker", .help = help, .run = run};

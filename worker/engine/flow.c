@@ -1,0 +1,327 @@
+/*
+ * flow.c: the road of a record, top to bottom. The only file that knows the order:
+ *
+ *   decode -> cache -> decide -> (ask -> resume) -> dispatch -> [pool: call] -> encode -> hand back
+ *
+ * The one idea: a decider takes whatever jobs are there, new ones and answered ones alike, moves each as far as it can go
+ * without waiting, and hands it on. A batch costs one cache read and one cache write, however many records it holds.
+ * Nothing here waits for a model, knows Kafka, or formats bytes.
+ */
+#include "worker/engine/flow.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/hmac.h"
+#include "worker/job/job_pool.h"
+#include "worker/upstream/upstream.h"
+
+struct flow {
+	struct flow_shop shop;
+	struct wire_coder *coder;
+	struct cache_conn *cache;
+	struct policy *policy; /* in force for this batch */
+	struct route_scratch *scratch; /* of that policy's stages */
+	struct arena arena; /* of one batch */
+	int64_t now_us, now_ms;
+	/* where the jobs of this batch go next */
+	struct list to_call, to_encode, to_hand_back;
+};
+
+struct flow *flow_new(const struct flow_shop *shop)
+{
+	struct flow *flow = heap_zalloc(1, sizeof *flow);
+	flow->shop = *shop;
+	flow->coder = wire_coder_new(shop->wire);
+	flow->cache = cache_conn_new(shop->cache);
+	arena_init(&flow->arena, 64 * 1024);
+	return flow;
+}
+
+/* Takes over the reference to policy. */
+static void work_under(struct flow *flow, struct policy *policy)
+{
+	if (policy == flow->policy) {
+		policy_unref(policy);
+		return;
+	}
+	route_scratch_free(flow->scratch);
+	policy_unref(flow->policy);
+	flow->policy = policy;
+	flow->scratch = policy != NULL ? route_scratch_new(policy) : NULL;
+}
+
+void flow_free(struct flow *flow)
+{
+	if (flow == NULL)
+		return;
+	work_under(flow, NULL);
+	cache_conn_free(flow->cache);
+	wire_coder_free(flow->coder);
+	arena_free(&flow->arena);
+	free(flow);
+}
+
+/* ---- decode ---------------------------------------------------------------------------------------------------------- */
+
+/* A deadline far away is clamped (it would hold the watermark); the default runs from the fetch, so that an old backlog
+ * does not expire as a whole. */
+static void set_deadline(const struct flow *flow, struct job *job)
+{
+	const struct engine_settings *engine = &flow->shop.settings->engine;
+	int64_t left_ms = engine->default_deadline_ms - (flow->now_us - job->fetched_us) / 1000;
+	if (job->req.deadline_ms != 0) {
+		left_ms = job->req.deadline_ms - flow->now_ms;
+		if (left_ms > engine->max_deadline_ms)
+			left_ms = engine->max_deadline_ms;
+	}
+	if (left_ms <= 0) {
+		job_fail(job, OUTCOME_EXPIRED, "the deadline had passed %lld ms before the record was decided", (long long)-left_ms);
+		return;
+	}
+	job->deadline_us = flow->now_us + left_ms * 1000;
+}
+
+static void decode(struct flow *flow, struct job *job, struct list *decoded)
+{
+	if (!record_may_start(&job->rec)) {
+		(void)job_advance(job, JOB_DROPPED); /* legal from FETCHED */
+		list_push(&flow->to_hand_back, &job->link);
+		return;
+	}
+	if (job->dec.policy == NULL) {
+		job->dec.policy = policy_ref(flow->policy);
+		uuid7(flow->now_ms, job->dec.id);
+	}
+	struct err err;
+	enum outcome bad = OUTCOME_BAD_RECORD;
+	enum rc rc = wire_decode(flow->coder, job, &bad, &err);
+	if (rc == RC_AGAIN) {
+		(void)job_advance(job, JOB_NEEDS_SCHEMA); /* legal from FETCHED */
+		flow->shop.await_schema(flow->shop.ctx, job);
+		return;
+	}
+	job->decoded_us = flow->now_us;
+	if (rc == RC_OK)
+		set_deadline(flow, job);
+	else
+		job_fail(job, bad, "%s", err.text);
+	if (job->outcome != OUTCOME_NONE) {
+		list_push(&flow->to_encode, &job->link);
+		return;
+	}
+	(void)job_advance(job, JOB_DECODED); /* legal from FETCHED */
+	list_push(decoded, &job->link);
+}
+
+/* ---- dispatch -------------------------------------------------------------------------------------------------------- */
+
+static void ask_route(struct flow *flow, struct job *job, const struct route *route)
+{
+	job->call = (struct call){
+		.purpose = PURPOSE_ANSWER,
+		.models = route->models,
+		.model_count = route->model_count,
+		.max_tokens = job->req.max_tokens != 0 ? job->req.max_tokens : route->max_tokens,
+		.temperature = isnan(job->req.temperature) ? route->temperature : job->req.temperature,
+		.stop = job->req.stop,
+		.stop_count = job->req.stop_count,
+		.response_format = job->req.response_format.data != NULL ? job->req.response_format : route->response_format,
+		.timeout_ms = route->timeout_ms,
+		.deadline_us = job->deadline_us,
+		.attempts_left = flow->shop.settings->engine.attempts,
+		.model = -1,
+	};
+	route_render(job->dec.policy, job);
+}
+
+static void dispatch(struct flow *flow, struct job *job)
+{
+	const struct route *route = policy_route(job->dec.policy, (uint32_t)job->dec.route);
+	job->decided_us = clock_mono_us();
+	job->dec.prompt_version = route->prompt_version;
+	tally_decision(flow->shop.tally, job);
+	if (route->topic.data != NULL) {
+		job->outcome = OUTCOME_FORWARDED;
+		(void)job_advance(job, JOB_FORWARDED); /* legal from DECODED and ASKING */
+		list_push(&flow->to_encode, &job->link);
+		return;
+	}
+	(void)job_advance(job, JOB_DECIDED); /* legal from DECODED and ASKING */
+	ask_route(flow, job, route);
+	job_pool_charge(flow->shop.pool, job);
+	list_push(&flow->to_call, &job->link);
+}
+
+/* ---- decide ---------------------------------------------------------------------------------------------------------- */
+
+/* A stage that asks gets its answer from a pool like any call; the job comes back in state ASKING. */
+static void take_step(struct flow *flow, struct job *job, enum route_step step)
+{
+	if (step == ROUTE_DONE) {
+		dispatch(flow, job);
+		return;
+	}
+	if (job->state != JOB_ASKING)
+		(void)job_advance(job, JOB_ASKING); /* legal from DECODED */
+	job->call.deadline_us = job->deadline_us;
+	list_push(&flow->to_call, &job->link);
+}
+
+static bool take_cached(struct flow *flow, struct job *job, struct str value, enum cache_source source)
+{
+	if (value.data == NULL || route_unpack(job->dec.policy, value, job) != RC_OK)
+		return false;
+	job->dec.cache = source;
+	dispatch(flow, job);
+	return true;
+}
+
+static struct cache_entry entry_for(struct flow *flow, const struct cache_slot *slot, const struct job *job)
+{
+	const struct cache_settings *cache = &flow->shop.settings->cache;
+	struct cache_entry entry = {.ttl_ms = job->dec.unsure ? cache->unsure_ttl_ms : cache->ttl_ms};
+	memcpy(entry.key, slot->key, sizeof entry.key);
+	if (job->dec.route >= 0)
+		entry.value = arena_str(&flow->arena, route_pack(job->dec.policy, job)); /* the job may be gone before the write */
+	return entry;
+}
+
+/* Identical prompts of one batch are decided once: the later ones take what the first has just packed. */
+static struct str decided_just_now(const struct cache_entry *entries, uint32_t count, const struct cache_slot *slot)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (memcmp(entries[i].key, slot->key, sizeof slot->key) == 0)
+			return entries[i].value;
+	return STR_NULL;
+}
+
+static uint32_t name_keys(struct flow *flow, struct list *decoded, struct job **jobs, struct cache_slot *slots)
+{
+	bool shown = cache_has_secret(flow->shop.cache);
+	uint32_t count = 0;
+	for (struct link *link; count < FLOW_BATCH && (link = list_pop(decoded)) != NULL; count++) {
+		struct job *job = jobs[count] = LINK_OWNER(struct job, link, link);
+		slots[count] = (struct cache_slot){.source = CACHE_MISS};
+		cache_key(flow->shop.cache, route_key_material(flow->policy, flow->scratch, job), slots[count].key);
+		job->dec.has_prompt_hash = shown;
+		memcpy(job->dec.prompt_hash, slots[count].key, sizeof job->dec.prompt_hash);
+	}
+	return count;
+}
+
+static void decide(struct flow *flow, struct list *decoded)
+{
+	struct job *jobs[FLOW_BATCH];
+	struct cache_slot slots[FLOW_BATCH];
+	struct cache_entry entries[FLOW_BATCH];
+	uint32_t count = name_keys(flow, decoded, jobs, slots), entry_count = 0;
+
+	cache_read(flow->cache, slots, count, &flow->arena, flow->now_us);
+	for (uint32_t i = 0; i < count; i++) {
+		struct job *job = jobs[i];
+		if (take_cached(flow, job, slots[i].value, slots[i].source))
+			continue;
+		if (!slots[i].leader && take_cached(flow, job, decided_just_now(entries, entry_count, &slots[i]), CACHE_SHARED))
+			continue;
+		job->dec.cache = slots[i].source == CACHE_OFF ? CACHE_OFF : CACHE_MISS;
+		enum route_step step = route_decide(flow->policy, flow->scratch, job);
+		if (slots[i].leader)
+			entries[entry_count++] = entry_for(flow, &slots[i], job);
+		take_step(flow, job, step);
+	}
+	if (entry_count != 0)
+		cache_write(flow->cache, entries, entry_count, flow->now_us);
+}
+
+/* The job keeps the policy it was asked under, which a reload may have replaced meanwhile. */
+static void resume(struct flow *flow, struct job *job)
+{
+	bool old = job->dec.policy != flow->policy;
+	struct route_scratch *scratch = old ? route_scratch_new(job->dec.policy) : flow->scratch;
+	enum route_step step = route_resume(job->dec.policy, scratch, job);
+	if (old)
+		route_scratch_free(scratch);
+	take_step(flow, job, step);
+}
+
+/* ---- encode ---------------------------------------------------------------------------------------------------------- */
+
+static double baseline_cost(const struct flow *flow, const struct job *job)
+{
+	int baseline = policy_baseline_model(job->dec.policy);
+	if (baseline < 0 || job->outcome != OUTCOME_OK)
+		return NAN;
+	return upstream_price(&flow->shop.settings->models[baseline], job->call.input_tokens, job->call.cached_tokens,
+	                      job->call.output_tokens);
+}
+
+static void encode(struct flow *flow, struct job *job)
+{
+	const struct policy *policy = job->dec.policy;
+	if (job->state == JOB_ANSWERED)
+		job->outcome = OUTCOME_OK;
+	struct wire_facts facts = {
+		.worker_instance = flow->shop.instance,
+		.worker_version = POINTSMAN_VERSION,
+		.now_ms = flow->now_ms,
+		.now_us = flow->now_us,
+		.policy_name = policy_name(policy),
+		.decision_version = policy_decision_version(policy),
+		.policy_version = policy_version(policy),
+		.baseline_cost_usd = baseline_cost(flow, job),
+	};
+	if (job->dec.route >= 0) {
+		const struct route *route = policy_route(policy, (uint32_t)job->dec.route);
+		facts.route_topic = route->topic;
+		facts.clarification = route->clarification;
+		facts.candidates = route->models;
+		facts.candidate_count = route->model_count;
+	}
+	wire_encode(flow->coder, job, &facts);
+	tally_outcome(flow->shop.tally, job, flow->now_us, facts.baseline_cost_usd);
+	job_pool_charge(flow->shop.pool, job);
+	(void)job_advance(job, JOB_ENCODED); /* legal from every end */
+	list_push(&flow->to_hand_back, &job->link);
+}
+
+/* ---- the road -------------------------------------------------------------------------------------------------------- */
+
+static void enter(struct flow *flow, struct job *job, struct list *decoded)
+{
+	switch (job->state) {
+	case JOB_FETCHED: /* new, or its schema has come */
+		decode(flow, job, decoded);
+		break;
+	case JOB_ASKING: /* a stage's answer is here */
+		resume(flow, job);
+		break;
+	case JOB_DROPPED: /* its partition went to another worker before anything was sent */
+		list_push(&flow->to_hand_back, &job->link);
+		break;
+	default: /* ANSWERED, FAILED, EXPIRED: back from a pool, or refused by the broker */
+		list_push(&flow->to_encode, &job->link);
+		break;
+	}
+}
+
+void flow_batch(struct flow *flow, struct list *jobs)
+{
+	flow->now_us = clock_mono_us();
+	flow->now_ms = clock_wall_ms();
+	work_under(flow, flow->shop.policy(flow->shop.ctx));
+
+	struct list decoded = {0};
+	for (struct link *link; (link = list_pop(jobs)) != NULL;)
+		enter(flow, LINK_OWNER(struct job, link, link), &decoded);
+	if (decoded.count != 0)
+		decide(flow, &decoded);
+	if (flow->to_call.count != 0)
+		flow->shop.dispatch(flow->shop.ctx, &flow->to_call);
+	for (struct link *link; (link = list_pop(&flow->to_encode)) != NULL;)
+		encode(flow, LINK_OWNER(struct job, link, link));
+	if (flow->to_hand_back.count != 0)
+		flow->shop.hand_back(flow->shop.ctx, &flow->to_hand_back);
+	arena_reset(&flow->arena);
+}
