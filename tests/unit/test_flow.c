@@ -1,0 +1,312 @@
+/*
+ * test_flow.c: the road of a record, with the real rooms and a fake pool and stream at its ends.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "worker/engine/flow.h"
+#include "worker/job/job_pool.h"
+
+static const char policy_text[] =
+    "name: road\n"
+    "when_unsure: careful\n"
+    "baseline: big\n"
+    "routes:\n"
+    "  - {name: quick, models: [little], on_error: [big]}\n"
+    "  - {name: careful, models: [big]}\n"
+    "  - {name: person, topic: human.review}\n"
+    "stages:\n"
+    "  - rules:\n"
+    "      - {name: greeting, when: {keywords: [hello]}, route: quick}\n"
+    "      - {name: angry, when: {keywords: [lawyer]}, route: person, priority: 5}\n";
+
+static const char config_text[] =
+    "kafka: {brokers: 'localhost:1'}\n"
+    "input: {topics: [in], format: json}\n"
+    "output: {format: json}\n"
+    "models:\n"
+    "  - {name: little, base_url: 'http://127.0.0.1:1/v1', model: a, price: {input: 1, output: 2}}\n"
+    "  - {name: big, base_url: 'http://127.0.0.1:1/v1', model: b, price: {input: 10, output: 20}}\n"
+    "policy: ";
+
+struct road {
+	char folder[64];
+	struct settings settings;
+	struct policy *policy;
+	struct wire *wire;
+	struct cache *cache;
+	struct tally *tally;
+	struct job_pool *pool;
+	struct flow *flow;
+	struct list called, handed_back;
+	struct lease lease;
+	unsigned awaiting;
+};
+
+static struct policy *give_policy(void *ctx)
+{
+	return policy_ref(((struct road *)ctx)->policy);
+}
+
+static void take_calls(void *ctx, struct list *jobs)
+{
+	list_join(&((struct road *)ctx)->called, jobs);
+}
+
+static void take_back(void *ctx, struct list *jobs)
+{
+	list_join(&((struct road *)ctx)->handed_back, jobs);
+}
+
+static void take_waiting(void *ctx, struct job *job)
+{
+	struct road *road = ctx;
+	road->awaiting++;
+	job_pool_give(road->pool, job);
+}
+
+static void unpin(void *ctx, struct job *job)
+{
+	(void)ctx; /* the hook's shape */
+	policy_unref(job->dec.policy);
+}
+
+static int open_road(void **state)
+{
+	struct road *road = heap_zalloc(1, sizeof *road);
+	struct err err = {""};
+	(void)snprintf(road->folder, sizeof road->folder, "/tmp/pointsman-flow-XXXXXX"); /* fits */
+	assert_non_null(mkdtemp(road->folder));
+	char path[128], config[2048];
+	(void)snprintf(path, sizeof path, "%s/policy.yaml", road->folder); /* fits */
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(policy_text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	(void)snprintf(config, sizeof config, "%s%s\n", config_text, path); /* fits */
+	if (settings_parse("road.yaml", str_of(config), &road->settings, &err) != RC_OK ||
+	    policy_load(path, &road->settings, &road->policy, &err) != RC_OK ||
+	    wire_open(&road->settings, NULL, &road->wire, &err) != RC_OK ||
+	    cache_open(&road->settings, NULL, NULL, &road->cache, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	road->tally = tally_new(NULL);
+	road->pool = job_pool_new(64, 1 << 24, unpin, road);
+	atomic_store(&road->lease.state, LEASE_LIVE);
+	const struct flow_shop shop = {
+		.settings = &road->settings, .wire = road->wire, .cache = road->cache, .tally = road->tally, .pool = road->pool,
+		.instance = "test", .ctx = road, .policy = give_policy, .dispatch = take_calls, .await_schema = take_waiting,
+		.hand_back = take_back,
+	};
+	road->flow = flow_new(&shop);
+	*state = road;
+	return 0;
+}
+
+static void give_all(struct road *road, struct list *jobs)
+{
+	for (struct link *link; (link = list_pop(jobs)) != NULL;)
+		job_pool_give(road->pool, LINK_OWNER(struct job, link, link));
+}
+
+static int close_road(void **state)
+{
+	struct road *road = *state;
+	char path[128];
+	give_all(road, &road->called);
+	give_all(road, &road->handed_back);
+	flow_free(road->flow);
+	cache_close(road->cache);
+	wire_close(road->wire);
+	job_pool_free(road->pool);
+	tally_free(road->tally);
+	policy_unref(road->policy);
+	settings_free(&road->settings);
+	(void)snprintf(path, sizeof path, "%s/policy.yaml", road->folder); /* fits */
+	(void)unlink(path);        /* a test's temporary file */
+	(void)rmdir(road->folder); /* likewise */
+	free(road);
+	return 0;
+}
+
+static struct job *record(struct road *road, int64_t offset, const char *value)
+{
+	struct job *job = job_pool_take(road->pool, strlen(value));
+	assert_non_null(job);
+	job->rec = (struct record){.topic = STR("in"), .partition = 3, .offset = offset, .timestamp_ms = clock_wall_ms(),
+	                           .value = arena_str(&job->arena, str_of(value)), .key = STR("k"), .lease = &road->lease};
+	job->fetched_us = clock_mono_us();
+	return job;
+}
+
+static void send(struct road *road, struct job *job)
+{
+	struct list one = {0};
+	list_push(&one, &job->link);
+	flow_batch(road->flow, &one);
+}
+
+static struct job *popped(struct list *list)
+{
+	struct link *link = list_pop(list);
+	assert_non_null(link);
+	return LINK_OWNER(struct job, link, link);
+}
+
+static const struct output *output_of(const struct job *job, enum output_kind kind)
+{
+	for (const struct output *out = job->outputs; out != NULL; out = out->next)
+		if (out->kind == kind)
+			return out;
+	return NULL;
+}
+
+static struct str field(struct job *job, enum output_kind kind, const char *path)
+{
+	const struct output *out = output_of(job, kind);
+	const struct json *tree = NULL;
+	assert_non_null(out);
+	assert_int_equal(json_parse(&job->arena, out->value, (struct json_limits){0}, &tree, NULL), RC_OK);
+	return json_str(json_path(tree, str_of(path)));
+}
+
+static void assert_text(struct str text, const char *expected)
+{
+	assert_non_null(text.data);
+	assert_int_equal(text.len, strlen(expected));
+	assert_memory_equal(text.data, expected, text.len);
+}
+
+static void a_known_word_goes_to_the_small_model_and_its_answer_becomes_a_response(void **state)
+{
+	struct road *road = *state;
+	send(road, record(road, 7, "{\"id\":\"r1\",\"prompt\":\"hello there\"}"));
+	struct job *job = popped(&road->called);
+	assert_int_equal(job->state, JOB_DECIDED);
+	assert_int_equal(job->call.model_count, 2);
+	assert_int_equal(job->call.models[0], 0);
+	assert_int_equal(job->call.models[1], 1);
+	assert_text(job->call.messages[job->call.message_count - 1].content, "hello there");
+
+	assert_true(job_advance(job, JOB_CALLING));
+	assert_true(job_advance(job, JOB_ANSWERED));
+	job->call.outcome = OUTCOME_OK;
+	job->call.model = 0;
+	job->call.text = STR("good day");
+	job->call.input_tokens = 100;
+	job->call.output_tokens = 50;
+	send(road, job);
+	job = popped(&road->handed_back);
+	assert_int_equal(job->state, JOB_ENCODED);
+	assert_text(field(job, OUTPUT_RESPONSE, "text"), "good day");
+	assert_text(field(job, OUTPUT_RESPONSE, "status"), "ok");
+	assert_text(field(job, OUTPUT_DECISION, "route"), "quick");
+	assert_text(field(job, OUTPUT_DECISION, "request_id"), "r1");
+	assert_null(output_of(job, OUTPUT_DEAD_LETTER));
+	job_pool_give(road->pool, job);
+}
+
+static void bytes_that_are_no_record_become_a_dead_letter_and_no_call(void **state)
+{
+	struct road *road = *state;
+	send(road, record(road, 8, "{\"id\":\"r1\",\"prompt\":"));
+	assert_int_equal(road->called.count, 0);
+	struct job *job = popped(&road->handed_back);
+	assert_int_equal(job->outcome, OUTCOME_BAD_RECORD);
+	assert_null(output_of(job, OUTPUT_RESPONSE));
+	assert_non_null(output_of(job, OUTPUT_DECISION));
+	const struct output *dead = output_of(job, OUTPUT_DEAD_LETTER);
+	assert_non_null(dead);
+	assert_text(dead->value, "{\"id\":\"r1\",\"prompt\":");
+	job_pool_give(road->pool, job);
+}
+
+static void a_topic_route_forwards_without_a_call(void **state)
+{
+	struct road *road = *state;
+	send(road, record(road, 9, "{\"id\":\"r2\",\"prompt\":\"hello, my lawyer will write\"}"));
+	assert_int_equal(road->called.count, 0);
+	struct job *job = popped(&road->handed_back);
+	assert_int_equal(job->outcome, OUTCOME_FORWARDED);
+	const struct output *forward = output_of(job, OUTPUT_FORWARD);
+	assert_non_null(forward);
+	assert_text(forward->topic, "human.review");
+	assert_text(field(job, OUTPUT_RESPONSE, "status"), "forwarded");
+	job_pool_give(road->pool, job);
+}
+
+static void the_same_prompt_is_decided_once_and_then_known(void **state)
+{
+	struct road *road = *state;
+	struct list batch = {0};
+	list_push(&batch, &record(road, 10, "{\"id\":\"a\",\"prompt\":\"what is the weather\"}")->link);
+	list_push(&batch, &record(road, 11, "{\"id\":\"b\",\"prompt\":\"what is the weather\"}")->link);
+	flow_batch(road->flow, &batch);
+	send(road, record(road, 12, "{\"id\":\"c\",\"prompt\":\"what is the weather\"}"));
+	static const enum cache_source expected[] = {CACHE_MISS, CACHE_SHARED, CACHE_NEAR};
+	for (unsigned i = 0; i < 3; i++) {
+		struct job *job = popped(&road->called);
+		assert_int_equal(job->dec.cache, expected[i]);
+		assert_text(job->dec.route_name, "careful");
+		assert_true(job->dec.unsure);
+		job_pool_give(road->pool, job);
+	}
+}
+
+static void a_record_of_a_lost_partition_is_dropped_before_anything_is_done(void **state)
+{
+	struct road *road = *state;
+	struct job *job = record(road, 13, "{\"id\":\"d\",\"prompt\":\"hello\"}");
+	atomic_store(&road->lease.epoch, 1);
+	send(road, job);
+	assert_int_equal(road->called.count, 0);
+	job = popped(&road->handed_back);
+	assert_int_equal(job->state, JOB_DROPPED);
+	assert_null(job->outputs);
+	job_pool_give(road->pool, job);
+}
+
+static void a_record_past_its_deadline_expires_without_a_call_or_a_dead_letter(void **state)
+{
+	struct road *road = *state;
+	send(road, record(road, 14, "{\"id\":\"e\",\"prompt\":\"hello\",\"deadline\":1000}"));
+	assert_int_equal(road->called.count, 0);
+	struct job *job = popped(&road->handed_back);
+	assert_int_equal(job->outcome, OUTCOME_EXPIRED);
+	assert_text(field(job, OUTPUT_RESPONSE, "status"), "expired");
+	assert_null(output_of(job, OUTPUT_DEAD_LETTER));
+	job_pool_give(road->pool, job);
+}
+
+static void a_far_deadline_is_clamped(void **state)
+{
+	struct road *road = *state;
+	send(road, record(road, 15, "{\"id\":\"f\",\"prompt\":\"hello\",\"deadline\":99999999999999}"));
+	struct job *job = popped(&road->called);
+	assert_true(job->deadline_us <= clock_mono_us() + road->settings.engine.max_deadline_ms * 1000);
+	job_pool_give(road->pool, job);
+}
+
+int main(void)
+{
+#define ON_A_ROAD(test) cmocka_unit_test_setup_teardown(test, open_road, close_road)
+	const struct CMUnitTest tests[] = {
+		ON_A_ROAD(a_known_word_goes_to_the_small_model_and_its_answer_becomes_a_response),
+		ON_A_ROAD(bytes_that_are_no_record_become_a_dead_letter_and_no_call),
+		ON_A_ROAD(a_topic_route_forwards_without_a_call),
+		ON_A_ROAD(the_same_prompt_is_decided_once_and_then_known),
+		ON_A_ROAD(a_record_of_a_lost_partition_is_dropped_before_anything_is_done),
+		ON_A_ROAD(a_record_past_its_deadline_expires_without_a_call_or_a_dead_letter),
+		ON_A_ROAD(a_far_deadline_is_clamped),
+	};
+	return cmocka_run_group_tests_name("flow", tests, NULL, NULL);
+}
