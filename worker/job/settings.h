@@ -12,9 +12,8 @@
 #include <stdint.h>
 
 #include "common/arena.h"
+#include "common/config.h"
 #include "common/err.h"
-
-struct node; /* common/config.h */
 
 enum wire_format { FORMAT_AUTO, FORMAT_JSON, FORMAT_AVRO_SINGLE_OBJECT, FORMAT_AVRO_CONFLUENT, FORMAT_INPUT };
 enum delivery { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
