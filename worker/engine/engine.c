@@ -277,7 +277,9 @@ void engine_abort(struct engine *engine)
 
 enum rc engine_health(struct engine *engine, struct err *err)
 {
-	atomic_store(&engine->beat_us, clock_mono_us());
+	int64_t now_us = clock_mono_us();
+	atomic_store(&engine->beat_us, now_us);
+	cache_tick(engine->cache, now_us);
 	return stream_health(engine->stream, err);
 }
 

@@ -178,61 +178,77 @@ static bool take_cached(struct flow *flow, struct job *job, struct str value, en
 	return true;
 }
 
-static struct cache_entry entry_for(struct flow *flow, const struct cache_slot *slot, const struct job *job)
+/* What the cache is to learn of a decided job; an empty value only gives the key's claim back. */
+static struct cache_entry lesson(struct flow *flow, const struct job *job)
 {
 	const struct cache_settings *cache = &flow->shop.settings->cache;
 	struct cache_entry entry = {.ttl_ms = job->dec.unsure ? cache->unsure_ttl_ms : cache->ttl_ms};
-	memcpy(entry.key, slot->key, sizeof entry.key);
+	memcpy(entry.key, job->dec.prompt_hash, sizeof entry.key);
 	if (job->dec.route >= 0)
 		entry.value = arena_str(&flow->arena, route_pack(job->dec.policy, job)); /* the job may be gone before the write */
 	return entry;
 }
 
-/* Identical prompts of one batch are decided once: the later ones take what the first has just packed. */
-static struct str decided_just_now(const struct cache_entry *entries, uint32_t count, const struct cache_slot *slot)
-{
-	for (uint32_t i = 0; i < count; i++)
-		if (memcmp(entries[i].key, slot->key, sizeof slot->key) == 0)
-			return entries[i].value;
-	return STR_NULL;
-}
+struct batch {
+	struct job *jobs[FLOW_BATCH];
+	struct cache_slot slots[FLOW_BATCH];
+	uint32_t count;
+};
 
-static uint32_t name_keys(struct flow *flow, struct list *decoded, struct job **jobs, struct cache_slot *slots)
+static void name_keys(struct flow *flow, struct list *decoded, struct batch *batch)
 {
 	bool shown = cache_has_secret(flow->shop.cache);
-	uint32_t count = 0;
-	for (struct link *link; count < FLOW_BATCH && (link = list_pop(decoded)) != NULL; count++) {
-		struct job *job = jobs[count] = LINK_OWNER(struct job, link, link);
-		slots[count] = (struct cache_slot){.source = CACHE_MISS};
-		cache_key(flow->shop.cache, route_key_material(flow->policy, flow->scratch, job), slots[count].key);
+	for (struct link *link; batch->count < FLOW_BATCH && (link = list_pop(decoded)) != NULL; batch->count++) {
+		struct job *job = batch->jobs[batch->count] = LINK_OWNER(struct job, link, link);
+		struct cache_slot *slot = &batch->slots[batch->count];
+		*slot = (struct cache_slot){.source = CACHE_MISS};
+		cache_key(flow->shop.cache, route_key_material(flow->policy, flow->scratch, job), slot->key);
 		job->dec.has_prompt_hash = shown;
-		memcpy(job->dec.prompt_hash, slots[count].key, sizeof job->dec.prompt_hash);
+		memcpy(job->dec.prompt_hash, slot->key, sizeof job->dec.prompt_hash);
 	}
-	return count;
+}
+
+/* Known prompts are taken, those that this decider leads are decided and taught to the cache. What another job is deciding
+ * right now (a twin in this batch, or another decider's) stays in the batch. */
+static void settle(struct flow *flow, struct batch *batch)
+{
+	struct cache_entry lessons[FLOW_BATCH];
+	uint32_t lesson_count = 0, left = 0;
+	for (uint32_t i = 0; i < batch->count; i++) {
+		struct job *job = batch->jobs[i];
+		const struct cache_slot *slot = &batch->slots[i];
+		if (take_cached(flow, job, slot->value, slot->source))
+			continue;
+		if (!slot->leader && slot->value.data == NULL) {
+			batch->jobs[left] = job;
+			batch->slots[left++] = *slot;
+			continue;
+		}
+		job->dec.cache = slot->source == CACHE_OFF ? CACHE_OFF : CACHE_MISS;
+		enum route_step step = route_decide(flow->policy, flow->scratch, job);
+		if (step == ROUTE_DONE && slot->source != CACHE_OFF)
+			lessons[lesson_count++] = lesson(flow, job);
+		take_step(flow, job, step);
+	}
+	batch->count = left;
+	if (lesson_count != 0)
+		cache_write(flow->cache, lessons, lesson_count, flow->now_us);
 }
 
 static void decide(struct flow *flow, struct list *decoded)
 {
-	struct job *jobs[FLOW_BATCH];
-	struct cache_slot slots[FLOW_BATCH];
-	struct cache_entry entries[FLOW_BATCH];
-	uint32_t count = name_keys(flow, decoded, jobs, slots), entry_count = 0;
-
-	cache_read(flow->cache, slots, count, &flow->arena, flow->now_us);
-	for (uint32_t i = 0; i < count; i++) {
-		struct job *job = jobs[i];
-		if (take_cached(flow, job, slots[i].value, slots[i].source))
-			continue;
-		if (!slots[i].leader && take_cached(flow, job, decided_just_now(entries, entry_count, &slots[i]), CACHE_SHARED))
-			continue;
-		job->dec.cache = slots[i].source == CACHE_OFF ? CACHE_OFF : CACHE_MISS;
-		enum route_step step = route_decide(flow->policy, flow->scratch, job);
-		if (slots[i].leader)
-			entries[entry_count++] = entry_for(flow, &slots[i], job);
-		take_step(flow, job, step);
+	struct batch batch = {.count = 0};
+	name_keys(flow, decoded, &batch);
+	cache_read(flow->cache, batch.slots, batch.count, &flow->arena, flow->now_us);
+	settle(flow, &batch);
+	if (batch.count != 0) { /* twins of what was decided just now */
+		cache_share(flow->cache, batch.slots, batch.count, &flow->arena, flow->now_us);
+		settle(flow, &batch);
 	}
-	if (entry_count != 0)
-		cache_write(flow->cache, entries, entry_count, flow->now_us);
+	for (uint32_t i = 0; i < batch.count; i++) { /* another decider has it in hand; local stages cost less than waiting */
+		batch.jobs[i]->dec.cache = CACHE_MISS;
+		take_step(flow, batch.jobs[i], route_decide(flow->policy, flow->scratch, batch.jobs[i]));
+	}
 }
 
 /* The job keeps the policy it was asked under, which a reload may have replaced meanwhile. */
@@ -243,6 +259,11 @@ static void resume(struct flow *flow, struct job *job)
 	enum route_step step = route_resume(job->dec.policy, scratch, job);
 	if (old)
 		route_scratch_free(scratch);
+	if (step == ROUTE_DONE) {
+		struct cache_entry learnt = lesson(flow, job);
+		if (learnt.value.data != NULL)
+			cache_write(flow->cache, &learnt, 1, flow->now_us);
+	}
 	take_step(flow, job, step);
 }
 
