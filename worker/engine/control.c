@@ -64,7 +64,10 @@ static void sort_waiting(struct control *control)
 	struct list still = {0}, ready = {0};
 	for (struct link *link; (link = list_pop(&control->waiting)) != NULL;) {
 		struct job *job = LINK_OWNER(struct job, link, link);
-		list_push(ready_again(control, job) ? &ready : &still, link);
+		bool ready_now = ready_again(control, job);
+		if (ready_now)
+			atomic_fetch_sub(&job->rec.lease->held, 1);
+		list_push(ready_now ? &ready : &still, link);
 	}
 	control->waiting = still;
 	handover_push_list(&control->engine->work, &ready);
@@ -113,6 +116,7 @@ enum rc control_start(struct engine *engine, struct control **ret, struct err *e
 
 void control_await_schema(struct control *control, struct job *job)
 {
+	atomic_fetch_add(&job->rec.lease->held, 1);
 	handover_push(&control->arrivals, &job->link);
 }
 

@@ -26,6 +26,7 @@ enum lease_state { LEASE_DEAD, LEASE_LIVE, LEASE_DRAINING };
 struct lease {
 	_Atomic uint32_t epoch;
 	_Atomic int state;
+	_Atomic uint32_t held; /* jobs that wait for a schema: the partition is not read meanwhile. Written by control */
 };
 
 struct record {
