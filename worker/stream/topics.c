@@ -70,7 +70,8 @@ enum rc topics_partitions(struct topics *topics, const char *name, int *ret_part
 	code = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 	int partitions = code == RD_KAFKA_RESP_ERR_NO_ERROR ? metadata->topics[0].partition_cnt : 0;
 	rd_kafka_metadata_destroy(metadata);
-	if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC)
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART &&
+	    code != RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
 		return err_set(err, RC_UNAVAILABLE, "topic %s: %s", name, rd_kafka_err2str(code));
 	*ret_partitions = partitions;
 	return RC_OK;

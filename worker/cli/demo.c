@@ -1,0 +1,212 @@
+/*
+ * demo.c: `pointsman demo`: the real engine on a Kafka in memory and simulated models.
+ *
+ * The one idea: it feeds records and reads the output topics as two strangers would, while the engine runs between them
+ * exactly as under `run`.
+ */
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "worker/cli/cli.h"
+#include "worker/cli/demo_feed.h"
+#include "worker/cli/demo_report.h"
+#include "worker/cli/demo_world.h"
+#include "worker/engine/engine.h"
+#include "worker/stream/plain.h"
+
+enum { DEFAULT_RECORDS = 2000, MOST_RECORDS = 50000, PATIENCE_US = 120 * 1000000, FLUSH_MS = 30000, DRAIN_US = 10 * 1000000 };
+
+static const char help[] =
+    "usage: pointsman demo [--records N] [--json] [--serve] [--data DIR]\n"
+    "\n"
+    "Routes invented tickets, chat messages and documents with the real engine, on a Kafka in memory and\n"
+    "simulated models, and shows who went where, why, and what was saved.\n"
+    "\n"
+    "      --records N   how many records (2,000)\n"
+    "      --json        one JSON object instead of the table\n"
+    "      --serve       stay up afterwards, with the status page, until Ctrl-C\n"
+    "      --data DIR    the folder with pointsman.yaml, policy.yaml and prompts.jsonl\n"
+    "  -h, --help        this text\n"
+    "\n"
+    "example: pointsman demo --serve\n";
+
+struct asked {
+	int64_t records;
+	bool json, serve;
+	const char *data;
+};
+
+/* All that runs during a demo. */
+struct demo {
+	struct asked asked;
+	struct settings settings;
+	struct demo_feed *feed;
+	struct demo_world *world;
+	struct demo_report *report;
+	struct log *log;
+	struct metrics *metrics;
+	struct engine *engine;
+	int signal_fd;
+};
+
+static void banner(const struct demo *demo)
+{
+	fprintf(stderr,
+	        "Kafka, cache and models of this demo live in memory: nothing is kept, and the in-memory Kafka has no\n"
+	        "transactions, so exactly-once is not shown here (`make test` shows it on a real broker). The engine,\n"
+	        "the policy (%.*s) and the HTTP calls are real.\n\n",
+	        STR_ARG(demo->settings.policy_file));
+}
+
+static enum rc feed_records(struct demo *demo, struct err *err)
+{
+	struct plain_writer *writer = NULL;
+	enum rc rc = plain_writer_open(&demo->settings, &writer, err);
+	const char *topic = arena_cstr(&demo->settings.arena, demo->settings.input.topics.items[0]);
+	for (int64_t i = 0; i < demo->asked.records && rc == RC_OK; i++) {
+		char key[24];
+		(void)snprintf(key, sizeof key, "%lld", (long long)i); /* fits */
+		rc = plain_writer_send(writer, topic, str_of(key), demo_feed_record(demo->feed, i), err);
+	}
+	if (rc == RC_OK)
+		rc = plain_writer_flush(writer, FLUSH_MS, err);
+	plain_writer_close(writer);
+	return rc;
+}
+
+static void see_output(void *ctx, const char *topic, struct str key, struct str value)
+{
+	(void)key; /* the demo counts by what stands in the records */
+	struct demo *demo = ctx;
+	if (str_is(demo->settings.output.responses, topic))
+		(void)demo_report_response(demo->report, value); /* a fault is seen in the count */
+	else if (str_is(demo->settings.output.decisions, topic))
+		(void)demo_report_decision(demo->report, value); /* likewise */
+	else
+		demo_report_dead_letter(demo->report);
+}
+
+static bool all_seen(const struct demo *demo)
+{
+	return demo_report_responses(demo->report) >= demo->asked.records && demo_report_decisions(demo->report) >= demo->asked.records;
+}
+
+static enum rc read_outputs(struct demo *demo, struct err *err)
+{
+	const char *const topics[] = {arena_cstr(&demo->settings.arena, demo->settings.output.responses),
+	                              arena_cstr(&demo->settings.arena, demo->settings.output.decisions),
+	                              arena_cstr(&demo->settings.arena, demo->settings.output.dead_letters)};
+	struct plain_reader *reader = NULL;
+	enum rc rc = plain_reader_open(&demo->settings, topics, 3, &reader, err);
+	if (rc != RC_OK)
+		return rc;
+	struct cli_progress progress;
+	cli_progress_begin(&progress, "routing", demo->asked.records);
+	int64_t last_us = clock_mono_us();
+	while (rc == RC_OK && !all_seen(demo)) {
+		if (plain_reader_poll(reader, 100, 256, see_output, demo) != 0)
+			last_us = clock_mono_us();
+		else if (clock_mono_us() - last_us > PATIENCE_US)
+			rc = err_set(err, RC_FATAL, "nothing came for %d s; %lld of %lld responses are there", PATIENCE_US / 1000000,
+			             (long long)demo_report_responses(demo->report), (long long)demo->asked.records);
+		if (rc == RC_OK)
+			rc = engine_health(demo->engine, err);
+		cli_progress_at(&progress, demo_report_responses(demo->report));
+	}
+	if (rc == RC_OK)
+		cli_progress_end(&progress);
+	plain_reader_close(reader);
+	return rc;
+}
+
+static enum rc route_all(struct demo *demo, struct err *err)
+{
+	const struct engine_options options = {.settings = &demo->settings, .log = demo->log, .metrics = demo->metrics};
+	enum rc rc = feed_records(demo, err);
+	if (rc == RC_OK)
+		rc = engine_start(&options, &demo->engine, err);
+	if (rc == RC_OK)
+		rc = read_outputs(demo, err);
+	if (rc != RC_OK)
+		return rc;
+	if (demo->asked.json)
+		demo_report_json(demo->report, demo->asked.records, stdout);
+	else
+		demo_report_print(demo->report, demo->asked.records, demo_feed_prompt, demo->feed, stdout);
+	if (!demo->asked.serve)
+		return RC_OK;
+	printf("\nstatus page: http://%s/   (Ctrl-C ends)\n", engine_admin_address(demo->engine));
+	(void)fflush(stdout); /* a pipe that is gone shows at the next write */
+	return engine_serve(demo->engine, demo->signal_fd, err);
+}
+
+static void end(struct demo *demo)
+{
+	if (demo->engine != NULL) {
+		engine_drain(demo->engine);
+		int64_t until_us = clock_mono_us() + DRAIN_US;
+		while (!engine_idle(demo->engine) && clock_mono_us() < until_us)
+			(void)usleep(10000); /* a shorter sleep does no harm */
+	}
+	engine_stop(demo->engine);
+	demo_world_stop(demo->world);
+	demo_feed_close(demo->feed);
+	demo_report_free(demo->report);
+	metrics_free(demo->metrics);
+	log_close(demo->log);
+	settings_free(&demo->settings);
+	if (demo->signal_fd >= 0)
+		close(demo->signal_fd);
+}
+
+static int act(const struct command *self, const struct asked *asked)
+{
+	struct demo demo = {.asked = *asked, .signal_fd = -1};
+	char folder[4096], config[4200];
+	if (!demo_world_folder(asked->data, folder, sizeof folder))
+		return cli_usage(self, "the demo's files are not beside the program; say where they are with --data DIR");
+	(void)snprintf(config, sizeof config, "%s/pointsman.yaml", folder); /* fits */
+	int code = cli_settings(self, config, &demo.settings);
+	if (code != EXIT_DONE)
+		return code;
+	struct err err;
+	demo.signal_fd = asked->serve ? engine_signals() : -1; /* without it Ctrl-C simply ends the program */
+	demo.report = demo_report_new();
+	enum rc rc = demo_feed_open(folder, &demo.feed, &err);
+	if (rc == RC_OK)
+		rc = demo_world_start(&demo.settings, asked->serve, &demo.world, &err);
+	if (rc == RC_OK) {
+		banner(&demo);
+		demo.log = log_open(STDERR_FILENO, LOG_ERROR, (enum log_format)demo.settings.log.format);
+		demo.metrics = metrics_new();
+		rc = route_all(&demo, &err);
+	}
+	end(&demo);
+	return rc == RC_OK ? EXIT_DONE : cli_fail(&err, EXIT_FAILED);
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	static const struct option longs[] = {{"records", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},
+	                                      {"serve", no_argument, NULL, 's'},         {"data", required_argument, NULL, 'd'},
+	                                      {"help", no_argument, NULL, 'h'},          {0}};
+	struct asked asked = {.records = DEFAULT_RECORDS};
+	int code = EXIT_DONE;
+	for (int c; (c = cli_option(self, argc, argv, "h", longs, &code)) != -1;) {
+		switch (c) {
+		case 'n':
+			if (!str_to_i64(str_of(optarg), &asked.records) || asked.records < 1 || asked.records > MOST_RECORDS)
+				return cli_usage(self, "--records takes 1 to %d, not \"%s\"", MOST_RECORDS, optarg);
+			break;
+		case 'j': asked.json = true; break;
+		case 's': asked.serve = true; break;
+		case 'd': asked.data = optarg; break;
+		default: return code;
+		}
+	}
+	if (optind < argc)
+		return cli_usage(self, "unexpected argument \"%s\"", argv[optind]);
+	return act(self, &asked);
+}
+
+const struct command command_demo = {.name = "demo", .summary = "show the worker at work, without a broker or a model", .help = help, .run = run};
