@@ -74,7 +74,7 @@ static enum rc read_rows(struct demo_feed *feed, const char *path, struct str te
 enum rc demo_feed_open(const char *folder, struct demo_feed **ret, struct err *err)
 {
 	struct demo_feed *feed = heap_zalloc(1, sizeof *feed);
-	struct str text;
+	struct str text = STR_NULL;
 	arena_init(&feed->arena, 1 << 20);
 	arena_init(&feed->record, 64 * 1024);
 	const char *path = arena_printf(&feed->arena, "%s/prompts.jsonl", folder).data;
