@@ -1,0 +1,378 @@
+/*
+ * assignment.c: joining the group, and what a rebalance does.
+ *
+ * The one idea: librdkafka is answered at once with an empty incremental assign, so that nothing else is held up, and each
+ * partition is really assigned when its progress is certain, at exactly its watermark; a partition whose progress is not
+ * known is not read. A revocation is answered when its calls on the wire have had their time and the last commit is in.
+ *
+ * A lease that is dead is never committed for again; its jobs may still come back, and so may the partition: then record by
+ * record what is in the worker is taken up again (partition.c, adopt).
+ */
+#include "worker/stream/assignment.h"
+
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "worker/stream/core.h"
+#include "worker/stream/kafka_conf.h"
+
+enum { AGAIN_US = 1000 * 1000, LAST_COMMIT_US = 5 * 1000 * 1000, LEAVE_MS = 5000, REVOKE_LOOK_US = 20 * 1000, RESTART_PAUSE_US = 50 * 1000 };
+
+struct partition *assignment_find(const struct stream *s, const char *topic, int32_t number)
+{
+	for (uint32_t i = 0; i < s->partition_count; i++)
+		if (s->partitions[i]->number == number && str_is(s->partitions[i]->topic, topic))
+			return s->partitions[i];
+	return NULL;
+}
+
+static struct partition *find_or_add(struct stream *s, const char *topic, int32_t number)
+{
+	struct partition *p = assignment_find(s, topic, number);
+	if (p != NULL)
+		return p;
+	const struct str_list *topics = &s->settings->input.topics;
+	for (uint32_t i = 0; i < topics->count; i++) {
+		if (!str_is(topics->items[i], topic))
+			continue;
+		if (s->partition_count == s->partition_cap) {
+			s->partition_cap = s->partition_cap == 0 ? 16 : s->partition_cap * 2;
+			s->partitions = heap_resize(s->partitions, s->partition_cap, sizeof(struct partition *));
+		}
+		p = partition_new(s, topics->items[i], s->topic_names[i], number);
+		s->partitions[s->partition_count++] = p;
+		return p;
+	}
+	return NULL; /* a topic that was not subscribed to */
+}
+
+/* Tells librdkafka that the rebalance is dealt with. */
+static void answer_rebalance(struct stream *s, bool assign, const rd_kafka_topic_partition_list_t *list)
+{
+	rd_kafka_error_t *error =
+	    assign ? rd_kafka_incremental_assign(s->consumer, list) : rd_kafka_incremental_unassign(s->consumer, list);
+	if (error == NULL)
+		return;
+	log_warn(s->log, "stream", "rebalance was not accepted", LOG_C("error", rd_kafka_error_string(error)));
+	rd_kafka_error_destroy(error);
+}
+
+static void on_assign(struct stream *s, const rd_kafka_topic_partition_list_t *list)
+{
+	rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(1);
+	answer_rebalance(s, true, none);
+	rd_kafka_topic_partition_list_destroy(none);
+	for (int i = 0; i < list->cnt; i++) {
+		struct partition *p = find_or_add(s, list->elems[i].topic, list->elems[i].partition);
+		if (p == NULL)
+			continue;
+		if (p->state != PARTITION_AWAY)
+			partition_forget(p, PARTITION_AWAY, NULL);
+		p->state = PARTITION_UNKNOWN;
+		partition_set_lease(p, s->phase == STREAM_RUNNING ? LEASE_LIVE : LEASE_DRAINING, true);
+	}
+	s->assigned = true;
+	counter_add(s->m.rebalances, 1);
+	log_info(s->log, "stream", "partitions assigned", LOG_I("partitions", list->cnt));
+}
+
+/* The partitions are gone: nothing of them is committed from now on. */
+static void finish_revoke(struct stream *s, bool lost)
+{
+	struct revoke *r = &s->revoke;
+	rd_kafka_topic_partition_list_t *unassign = rd_kafka_topic_partition_list_new(r->list->cnt);
+	uint32_t running = 0;
+	for (int i = 0; i < r->list->cnt; i++) {
+		struct partition *p = assignment_find(s, r->list->elems[i].topic, r->list->elems[i].partition);
+		if (p == NULL || p->state == PARTITION_AWAY)
+			continue;
+		partition_set_lease(p, LEASE_DEAD, true);
+		partition_forget(p, PARTITION_AWAY, unassign);
+		running += p->orphan_count;
+	}
+	answer_rebalance(s, false, unassign);
+	rd_kafka_topic_partition_list_destroy(unassign);
+	log_info(s->log, "stream", lost ? "partitions lost" : "partitions revoked", LOG_I("partitions", r->list->cnt),
+	         LOG_I("unfinished", running));
+	rd_kafka_topic_partition_list_destroy(r->list);
+	*r = (struct revoke){0};
+	counter_add(s->m.rebalances, 1);
+	s->hooks.leases_changed(s->hooks.ctx);
+}
+
+static void on_revoke(struct stream *s, const rd_kafka_topic_partition_list_t *list)
+{
+	if (s->revoke.list != NULL) /* the group went on without waiting for the one before */
+		finish_revoke(s, true);
+	s->revoke.list = rd_kafka_topic_partition_list_copy(list);
+	if (rd_kafka_assignment_lost(s->consumer)) {
+		finish_revoke(s, true);
+		return;
+	}
+	int64_t now = clock_mono_us();
+	s->revoke.drain_until_us = now + s->settings->kafka.drain_on_revoke_ms * 1000;
+	s->revoke.give_up_us = s->revoke.drain_until_us + LAST_COMMIT_US;
+	for (int i = 0; i < list->cnt; i++) {
+		struct partition *p = assignment_find(s, list->elems[i].topic, list->elems[i].partition);
+		if (p != NULL && p->state != PARTITION_AWAY)
+			partition_set_lease(p, LEASE_DRAINING, false);
+	}
+	s->hooks.leases_changed(s->hooks.ctx);
+}
+
+static bool has_unfinished(const struct partition *p)
+{
+	for (const struct taken *t = p->takens; t != NULL; t = t->next)
+		if (!t->orphan)
+			return true;
+	return false;
+}
+
+static void clear_mark(struct partition *p)
+{
+	if (!partition_is_owned(p))
+		return;
+	p->mark.running = false;
+	p->mark.restarts = 0;
+	p->mark_due = true;
+}
+
+static void revoke_tick(struct stream *s, int64_t now_us)
+{
+	struct revoke *r = &s->revoke;
+	if (r->list == NULL)
+		return;
+	stream_wake_at(s, now_us + REVOKE_LOOK_US);
+	if (rd_kafka_assignment_lost(s->consumer)) {
+		finish_revoke(s, true);
+		return;
+	}
+	bool unfinished = false, uncommitted = false, in_batch = false;
+	for (int i = 0; i < r->list->cnt; i++) {
+		struct partition *p = assignment_find(s, r->list->elems[i].topic, r->list->elems[i].partition);
+		if (p == NULL)
+			continue;
+		unfinished |= has_unfinished(p);
+		uncommitted |= partition_is_owned(p) && p->mark_due;
+		in_batch |= p->in_batch;
+	}
+	if (!r->last_commit_asked) {
+		if (unfinished && now_us < r->drain_until_us)
+			return;
+		r->last_commit_asked = true;
+		for (int i = 0; i < r->list->cnt; i++) {
+			struct partition *p = assignment_find(s, r->list->elems[i].topic, r->list->elems[i].partition);
+			if (p != NULL)
+				clear_mark(p);
+		}
+		return;
+	}
+	if (in_batch || (uncommitted && now_us < r->give_up_us))
+		return;
+	finish_revoke(s, false);
+}
+
+static void on_error(struct stream *s, rd_kafka_resp_err_t err, const char *text)
+{
+	if (err == RD_KAFKA_RESP_ERR__FATAL) {
+		char why[512] = "";
+		rd_kafka_resp_err_t code = rd_kafka_fatal_error(s->consumer, why, sizeof why);
+		if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
+			stream_fail(s, "another worker with kafka.instance %.*s is running in group %.*s: give each its own name, or none",
+			            STR_ARG(s->settings->kafka.instance), STR_ARG(s->settings->kafka.group));
+			return;
+		}
+		log_error(s->log, "stream", "consumer failed; joining anew", LOG_C("error", why));
+		assignment_lose_all(s);
+		s->consumer_again_us = clock_mono_us() + AGAIN_US;
+		return;
+	}
+	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+		stream_set_reachable(s, false);
+		log_warn(s->log, "stream", "no broker is reachable; outputs are kept and tried again", LOG_C("error", text));
+		return;
+	}
+	log_warn(s->log, "stream", "consumer error", LOG_C("name", rd_kafka_err2name(err)), LOG_C("error", text));
+}
+
+void assignment_event(struct stream *s, rd_kafka_event_t *event)
+{
+	rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+	if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
+		on_error(s, err, rd_kafka_event_error_string(event));
+	else if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+		on_assign(s, rd_kafka_event_topic_partition_list(event));
+	else
+		on_revoke(s, rd_kafka_event_topic_partition_list(event));
+	rd_kafka_event_destroy(event);
+}
+
+/* Thread: librdkafka's. Must not call librdkafka. */
+static void on_consumer_queue(rd_kafka_t *rk, void *opaque)
+{
+	(void)rk; /* the callback's form asks for it */
+	struct stream *s = opaque;
+	atomic_store_explicit(&s->events_ready, true, memory_order_release);
+	stream_wake(s);
+}
+
+enum rc assignment_join(struct stream *s, struct err *err)
+{
+	rd_kafka_conf_t *conf;
+	enum rc rc = kafka_conf_consumer(s->settings, &s->client, &conf, err);
+	if (rc == RC_OK)
+		rc = kafka_conf_client(RD_KAFKA_CONSUMER, conf, &s->consumer, err);
+	if (rc != RC_OK)
+		return rc;
+	rd_kafka_poll_set_consumer(s->consumer); /* cannot fail for a consumer with a group */
+	s->consumer_queue = rd_kafka_queue_get_consumer(s->consumer);
+	s->answers_queue = rd_kafka_queue_new(s->consumer);
+	rd_kafka_queue_cb_event_enable(s->consumer_queue, on_consumer_queue, s);
+	rd_kafka_queue_cb_event_enable(s->answers_queue, on_consumer_queue, s);
+	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)s->settings->input.topics.count);
+	for (uint32_t i = 0; i < s->settings->input.topics.count; i++)
+		rd_kafka_topic_partition_list_add(topics, s->topic_names[i], RD_KAFKA_PARTITION_UA);
+	rd_kafka_resp_err_t got = rd_kafka_subscribe(s->consumer, topics);
+	rd_kafka_topic_partition_list_destroy(topics);
+	if (got == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return RC_OK;
+	assignment_lose_all(s);
+	return err_set(err, RC_BAD_INPUT, "subscribing to the input topics: %s", rd_kafka_err2str(got));
+}
+
+void assignment_lose_all(struct stream *s)
+{
+	rd_kafka_topic_partition_list_t *ignored = rd_kafka_topic_partition_list_new(1); /* the consumer goes as a whole */
+	for (uint32_t i = 0; i < s->partition_count; i++) {
+		struct partition *p = s->partitions[i];
+		if (p->state == PARTITION_AWAY)
+			continue;
+		partition_set_lease(p, LEASE_DEAD, true);
+		partition_forget(p, PARTITION_AWAY, ignored);
+	}
+	rd_kafka_topic_partition_list_destroy(ignored);
+	if (s->revoke.list != NULL)
+		rd_kafka_topic_partition_list_destroy(s->revoke.list);
+	s->revoke = (struct revoke){0};
+	s->assigned = false;
+	if (s->consumer == NULL)
+		return;
+	batch_offsets_committed(s, RD_KAFKA_RESP_ERR__DESTROY); /* its answer will not come */
+	rd_kafka_queue_destroy(s->consumer_queue);
+	rd_kafka_queue_destroy(s->answers_queue);
+	rd_kafka_destroy_flags(s->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	s->consumer = NULL;
+	s->consumer_queue = s->answers_queue = NULL;
+	s->hooks.leases_changed(s->hooks.ctx);
+}
+
+void assignment_leave(struct stream *s)
+{
+	if (s->consumer == NULL)
+		return;
+	if (s->revoke.list != NULL)
+		finish_revoke(s, false);
+	rd_kafka_error_t *error = rd_kafka_consumer_close_queue(s->consumer, s->answers_queue);
+	if (error != NULL) {
+		log_warn(s->log, "stream", "leaving the group", LOG_C("error", rd_kafka_error_string(error)));
+		rd_kafka_error_destroy(error);
+	}
+	int64_t until = clock_mono_us() + LEAVE_MS * 1000;
+	while (error == NULL && !rd_kafka_consumer_closed(s->consumer) && clock_mono_us() < until) {
+		rd_kafka_event_t *event = rd_kafka_queue_poll(s->answers_queue, 50);
+		if (event == NULL)
+			continue;
+		bool revoke = rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE &&
+		              rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+		if (revoke) {
+			s->revoke.list = rd_kafka_topic_partition_list_copy(rd_kafka_event_topic_partition_list(event));
+			finish_revoke(s, false);
+		}
+		rd_kafka_event_destroy(event);
+	}
+	assignment_lose_all(s);
+}
+
+void assignment_reload(struct stream *s, struct partition *p)
+{
+	(void)s; /* one form for all */
+	partition_forget(p, PARTITION_UNKNOWN, NULL);
+}
+
+void assignment_partition_error(struct partition *p, const rd_kafka_message_t *msg)
+{
+	struct stream *s = p->stream;
+	if (msg->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+		progress_position(p->progress, msg->offset);
+		p->high = msg->offset;
+	} else if (msg->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || msg->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
+		assignment_reload(s, p);
+		p->was_out_of_range = true;
+	} else {
+		log_warn(s->log, "stream", "partition cannot be fetched", LOG_C("topic", p->topic_name),
+		         LOG_I("partition", p->number), LOG_C("error", rd_kafka_message_errstr(msg)));
+	}
+}
+
+void assignment_marked(struct stream *s, struct partition *p)
+{
+	p->state = PARTITION_READING;
+	log_debug(s->log, "stream", "partition is read", LOG_C("topic", p->topic_name), LOG_I("partition", p->number),
+	          LOG_I("offset", p->base));
+}
+
+void assignment_drain(struct stream *s)
+{
+	for (uint32_t i = 0; i < s->partition_count; i++)
+		if (s->partitions[i]->state != PARTITION_AWAY)
+			partition_set_lease(s->partitions[i], LEASE_DRAINING, false);
+	s->hooks.leases_changed(s->hooks.ctx);
+}
+
+void assignment_clear_marks(struct stream *s)
+{
+	for (uint32_t i = 0; i < s->partition_count; i++)
+		clear_mark(s->partitions[i]);
+}
+
+/* A record that was dropped lies behind the consumer: back to it. */
+static void restart_partitions(struct stream *s, int64_t now_us)
+{
+	for (uint32_t i = 0; i < s->partition_count; i++) {
+		struct partition *p = s->partitions[i];
+		if (!p->restart_due || p->state != PARTITION_READING)
+			continue;
+		if (now_us < p->retry_at_us) {
+			stream_wake_at(s, p->retry_at_us);
+			continue;
+		}
+		p->restart_due = false;
+		p->retry_at_us = now_us + RESTART_PAUSE_US; /* drops come in bursts */
+		int64_t target = progress_seek_target(p->progress);
+		if (target < 0)
+			continue;
+		partition_stop_consuming(p, NULL);
+		progress_seek(p->progress, target);
+		partition_start_consuming(p, target);
+	}
+}
+
+void assignment_tick(struct stream *s, int64_t now_us)
+{
+	if (s->consumer == NULL) {
+		struct err why;
+		if (s->phase != STREAM_RUNNING)
+			return;
+		if (now_us < s->consumer_again_us) {
+			stream_wake_at(s, s->consumer_again_us);
+		} else if (assignment_join(s, &why) != RC_OK) {
+			log_error(s->log, "stream", "joining the group", LOG_C("error", why.text));
+			s->consumer_again_us = now_us + AGAIN_US;
+		}
+		return;
+	}
+	revoke_tick(s, now_us);
+	load_ask(s, now_us);
+	if (s->phase == STREAM_RUNNING)
+		restart_partitions(s, now_us);
+}

@@ -1,0 +1,226 @@
+/*
+ * batch.c: composing a transaction and settling it.
+ *
+ * The one idea: a batch is put together in one go by the thread that also handles assignments, with the group's metadata
+ * taken at that moment, so everything in it belonged to this member then. It is filtered anew before each attempt: commits
+ * are fenced per member and not per partition, so a live member could otherwise commit for a partition it has lost.
+ *
+ * An abort loses nothing: the jobs with their outputs are kept, and the next attempt carries them again. A refusal that
+ * names no record halves the next batch until one record is alone with it.
+ */
+#include "worker/stream/batch.h"
+
+#include <stdlib.h>
+
+#include "worker/stream/assignment.h"
+#include "worker/stream/core.h"
+
+enum {
+	METADATA_BATCH_BYTES = 900 * 1000, /* one offset commit is one broker batch of 1 MB */
+	METADATA_EXTRA_BYTES = 64,         /* an offset record beside its metadata and topic name */
+	GROUP_RETRY_US = 50 * 1000,
+};
+
+void batch_close(struct batch *b)
+{
+	if (b->offsets != NULL)
+		rd_kafka_topic_partition_list_destroy(b->offsets);
+	if (b->group != NULL)
+		rd_kafka_consumer_group_metadata_destroy(b->group);
+	free(b->parts);
+	*b = (struct batch){0};
+}
+
+static size_t job_bytes(const struct job *job)
+{
+	size_t bytes = 0;
+	for (const struct output *o = job->outputs; o != NULL; o = o->next)
+		bytes += o->key.len + o->value.len;
+	return bytes;
+}
+
+static void add_part(struct batch *b, struct partition *p)
+{
+	if (p->in_batch)
+		return;
+	if (b->part_count == b->part_cap) {
+		b->part_cap = b->part_cap == 0 ? 64 : b->part_cap * 2;
+		b->parts = heap_resize(b->parts, b->part_cap, sizeof *b->parts);
+	}
+	b->parts[b->part_count++] = (struct batch_part){p, atomic_load_explicit(&p->lease.epoch, memory_order_relaxed), false};
+	p->in_batch = true;
+}
+
+/* The most that the partition's offset record can take. */
+static size_t part_bytes(const struct partition *p)
+{
+	size_t text = 160 + (size_t)progress_entries(p->progress) * 8; /* generous for few holes; the text's bound for many */
+	return METADATA_EXTRA_BYTES + p->topic.len + (text < PROGRESS_TEXT_MAX ? text : PROGRESS_TEXT_MAX);
+}
+
+/* Moves finished jobs into the batch, up to the bounds. What lost its partition meanwhile is held aside. */
+static size_t collect_jobs(struct stream *s, struct batch *b)
+{
+	size_t metadata = 0;
+	struct list left = {0};
+	uint32_t max = (uint32_t)s->settings->commit.max_records;
+	max = b->limit < max ? b->limit : max;
+	while (s->collected.head != NULL) {
+		struct job *job = LINK_OWNER(struct job, link, list_pop(&s->collected));
+		struct taken *t = taken_of(job);
+		struct partition *p = t->partition;
+		if (!partition_owns(p, t)) {
+			assignment_hold(s, t);
+			continue;
+		}
+		size_t bytes = job_bytes(job), text = p->in_batch ? 0 : part_bytes(p);
+		bool first = b->jobs.head == NULL;
+		bool fits = first || (b->jobs.count < max && b->bytes + bytes <= (size_t)s->settings->commit.max_bytes &&
+		                      metadata + text <= METADATA_BATCH_BYTES);
+		if (!fits) {
+			list_push(&left, &job->link);
+			break;
+		}
+		metadata += text;
+		b->bytes += bytes;
+		add_part(b, p);
+		progress_finish(p->progress, t->offset);
+		inflight_set_state(&s->inflight, t, TAKEN_OPEN);
+		(void)job_advance(job, JOB_COMMITTING); /* aborts in debug builds */
+		list_push(&b->jobs, &job->link);
+	}
+	list_join(&left, &s->collected);
+	s->collected = left;
+	return metadata;
+}
+
+/* Partitions that have something to say without a record: marks, and a position that moved. */
+static void collect_partitions(struct stream *s, struct batch *b, size_t metadata, int64_t now_us)
+{
+	bool idle_due = now_us - s->last_commit_us >= s->settings->commit.interval_ms * 1000 || b->jobs.head != NULL;
+	for (uint32_t i = 0; i < s->partition_count && metadata < METADATA_BATCH_BYTES; i++) {
+		struct partition *p = s->partitions[i];
+		if (!partition_is_owned(p) || p->in_batch)
+			continue;
+		if (!p->mark_due && !(idle_due && p->state == PARTITION_READING && progress_has_news(p->progress)))
+			continue;
+		metadata += part_bytes(p);
+		add_part(b, p);
+	}
+}
+
+static void write_offset(struct batch *b, struct batch_part *part)
+{
+	static _Thread_local struct progress_snapshot snapshot; /* 16 KB: too much for the stack, not worth the heap */
+	struct partition *p = part->partition;
+	char text[PROGRESS_TEXT_MAX + 1];
+	progress_begin(p->progress, &snapshot);
+	size_t len = progress_encode(&snapshot, &p->mark, text);
+	rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(b->offsets, p->topic_name, p->number);
+	at->offset = snapshot.base;
+	at->metadata = heap_strdup(text); /* the list frees it */
+	at->metadata_size = len;
+	part->was_mark = p->mark_due;
+	p->mark_due = false;
+}
+
+/* librdkafka offers no accessor for the generation, but a documented way to write the metadata out:
+ * "CGMDv2:", generation (int32, host order), group, member and instance with NULs. */
+static bool group_is_valid(const rd_kafka_consumer_group_metadata_t *group)
+{
+	void *data = NULL;
+	size_t size = 0;
+	rd_kafka_error_t *error = rd_kafka_consumer_group_metadata_write(group, &data, &size);
+	if (error != NULL) {
+		rd_kafka_error_destroy(error);
+		return false;
+	}
+	static const char magic[] = "CGMDv2:";
+	bool known = size > sizeof magic - 1 + 4 && memcmp(data, magic, sizeof magic - 1) == 0;
+	bool valid = true; /* an unknown form cannot be judged; the member id was looked at */
+	if (known) {
+		int32_t generation;
+		memcpy(&generation, (char *)data + sizeof magic - 1, sizeof generation);
+		valid = generation >= 0;
+	}
+	rd_kafka_mem_free(NULL, data);
+	return valid;
+}
+
+/* Is this process a member now? A commit with an empty member id is not validated by the broker at all. */
+static bool take_group(struct stream *s, struct batch *b)
+{
+	if (s->consumer == NULL || rd_kafka_assignment_lost(s->consumer))
+		return false;
+	char *member = rd_kafka_memberid(s->consumer);
+	bool is_member = member != NULL && member[0] != '\0';
+	if (member != NULL)
+		rd_kafka_mem_free(s->consumer, member);
+	if (!is_member)
+		return false;
+	rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata(s->consumer);
+	if (group == NULL || !group_is_valid(group)) {
+		if (group != NULL)
+			rd_kafka_consumer_group_metadata_destroy(group);
+		return false;
+	}
+	b->group = group;
+	return true;
+}
+
+static bool has_marks(const struct stream *s)
+{
+	for (uint32_t i = 0; i < s->partition_count; i++)
+		if (s->partitions[i]->mark_due && partition_is_owned(s->partitions[i]))
+			return true;
+	return false;
+}
+
+bool batch_is_idle(const struct stream *s)
+{
+	return !s->batch.busy && s->collected.head == NULL && !has_marks(s);
+}
+
+static bool is_due(struct stream *s, int64_t now_us)
+{
+	if (s->collected.head != NULL || has_marks(s))
+		return true;
+	if (now_us - s->last_commit_us < s->settings->commit.interval_ms * 1000)
+		return false;
+	for (uint32_t i = 0; i < s->partition_count; i++)
+		if (s->partitions[i]->state == PARTITION_READING && progress_has_news(s->partitions[i]->progress))
+			return true;
+	s->last_commit_us = now_us; /* nothing moved: look again an interval later */
+	return false;
+}
+
+void batch_make(struct stream *s, int64_t now_us)
+{
+	struct batch *b = &s->batch;
+	if (b->busy || !is_due(s, now_us))
+		return;
+	if (now_us < b->not_before_us) {
+		stream_wake_at(s, b->not_before_us);
+		return;
+	}
+	if (!take_group(s, b)) {
+		stream_wake_at(s, now_us + GROUP_RETRY_US);
+		return;
+	}
+	b->task = (struct task){.kind = TASK_BATCH};
+	b->result = BATCH_UNKNOWN;
+	b->bytes = 0;
+	size_t metadata = collect_jobs(s, b);
+	collect_partitions(s, b, metadata, now_us);
+	if (b->part_count == 0) { /* everything finished had lost its partition */
+		rd_kafka_consumer_group_metadata_destroy(b->group);
+		b->group = NULL;
+		return;
+	}
+	b->offsets = rd_kafka_topic_partition_list_new((int)b->part_count);
+	for (uint32_t i = 0; i < b->part_count; i++)
+		write_offset(b, &b->parts[i]);
+	b->busy = true;
+	s->last_commit_us = now_us;
+	committer_give(s->committer, &b->task);
+}

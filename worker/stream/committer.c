@@ -1,0 +1,165 @@
+/*
+ * committer.c: the thread around the producer.
+ *
+ * The one idea: everything that may block on the broker happens here, one task after the other, so the stream thread never
+ * does. What a transaction's steps are is transactor.c's.
+ */
+#include "worker/stream/committer.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "worker/stream/probe.h"
+#include "worker/stream/transactor.h"
+
+enum { LOOKUP_TIMEOUT_MS = 1000, START_SLICES = 30, TOPIC_TIMEOUT_MS = 15000, CLUSTER_TIMEOUT_MS = 5000 };
+
+struct committer {
+	struct transactor transactor;
+	void (*wake)(void *ctx);
+	void *ctx;
+	struct handover tasks, answers;
+	pthread_t thread;
+	bool started;
+};
+
+static void run_lookup(struct committer *c, struct lookup *l)
+{
+	l->error = RD_KAFKA_RESP_ERR__DESTROY;
+	if (transactor_ensure(&c->transactor))
+		l->error = rd_kafka_query_watermark_offsets(c->transactor.producer, l->topic, l->number, &l->low, &l->high,
+		                                            LOOKUP_TIMEOUT_MS);
+}
+
+static void *committer_main(void *arg)
+{
+	struct committer *c = arg;
+	(void)pthread_setname_np(pthread_self(), "committer"); /* a name for people; nothing depends on it */
+	while (!atomic_load_explicit(&c->transactor.stopping, memory_order_acquire)) {
+		struct list todo = {0};
+		if (handover_take(&c->tasks, &todo, 1) == 0) {
+			handover_wait(&c->tasks, -1);
+			continue;
+		}
+		struct task *task = LINK_OWNER(struct task, link, list_pop(&todo));
+		if (task->kind == TASK_BATCH)
+			transactor_run(&c->transactor, LINK_OWNER(struct batch, task, task));
+		else
+			run_lookup(c, LINK_OWNER(struct lookup, task, task));
+		handover_push(&c->answers, &task->link);
+		c->wake(c->ctx);
+	}
+	return NULL;
+}
+
+static const char *cstr_of(struct str s, char *out, size_t size)
+{
+	snprintf(out, size, "%.*s", STR_ARG(s));
+	return out;
+}
+
+static enum rc check_broker(struct committer *c, struct err *err)
+{
+	const struct settings *settings = c->transactor.settings;
+	char topic[256], group[256];
+	cstr_of(settings->input.topics.items[0], topic, sizeof topic);
+	int32_t partitions;
+	enum rc rc = probe_topic(c->transactor.producer, topic, TOPIC_TIMEOUT_MS, &partitions, err);
+	if (rc != RC_OK)
+		return err_prefix(err, rc, "input.topics");
+	if (c->transactor.transactional_id[0] == '\0')
+		return RC_OK;
+	return probe_fencing(c->transactor.producer, cstr_of(settings->kafka.group, group, sizeof group), topic, err);
+}
+
+static enum rc check_outputs(struct committer *c, struct err *err)
+{
+	const struct output_settings *output = &c->transactor.settings->output;
+	const struct str topics[] = {output->responses, output->decisions, output->dead_letters};
+	for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
+		char topic[256];
+		int32_t partitions;
+		if (topics[i].len == 0)
+			continue;
+		enum rc rc = probe_topic(c->transactor.producer, cstr_of(topics[i], topic, sizeof topic), TOPIC_TIMEOUT_MS, &partitions, err);
+		if (rc == RC_BAD_INPUT)
+			return err_set(err, rc, "output topic %s does not exist, or may not be written; pointsman topics --create makes it", topic);
+		if (rc != RC_OK)
+			return rc;
+	}
+	return RC_OK;
+}
+
+enum rc committer_start(const struct committer_options *options, struct committer **ret, struct err *err)
+{
+	struct committer *c = heap_zalloc(1, sizeof *c);
+	transactor_open(&c->transactor, options->settings, options->log, options->owner);
+	c->wake = options->wake;
+	c->ctx = options->ctx;
+	c->tasks.event_fd = c->answers.event_fd = -1;
+	enum rc rc = handover_open(&c->tasks, err);
+	if (rc == RC_OK)
+		rc = handover_open(&c->answers, err);
+	if (rc == RC_OK)
+		rc = transactor_connect(&c->transactor, START_SLICES, err);
+	if (rc == RC_OK)
+		rc = check_broker(c, err);
+	if (rc == RC_OK)
+		rc = check_outputs(c, err);
+	if (rc == RC_OK && pthread_create(&c->thread, NULL, committer_main, c) != 0)
+		rc = err_set(err, RC_FATAL, "the committer thread could not be started");
+	if (rc != RC_OK) {
+		committer_free(c);
+		return rc;
+	}
+	c->started = true;
+	*ret = c;
+	return RC_OK;
+}
+
+void committer_give(struct committer *c, struct task *task)
+{
+	handover_push(&c->tasks, &task->link);
+}
+
+size_t committer_take(struct committer *c, struct list *answers)
+{
+	return handover_take(&c->answers, answers, 0);
+}
+
+void committer_stop(struct committer *c)
+{
+	if (!c->started)
+		return;
+	atomic_store_explicit(&c->transactor.stopping, true, memory_order_release);
+	handover_wake_all(&c->tasks);
+	pthread_join(c->thread, NULL);
+	c->started = false;
+}
+
+void committer_free(struct committer *c)
+{
+	if (c == NULL)
+		return;
+	committer_stop(c);
+	transactor_close(&c->transactor);
+	handover_close(&c->tasks);
+	handover_close(&c->answers);
+	free(c);
+}
+
+int64_t committer_hanging_s(const struct committer *c)
+{
+	int64_t since = atomic_load_explicit(&c->transactor.hanging_since_us, memory_order_acquire);
+	return since == 0 ? 0 : (clock_mono_us() - since) / 1000000;
+}
+
+void committer_cluster_id(struct committer *c, char *out, size_t size)
+{
+	char *id = rd_kafka_clusterid(c->transactor.producer, CLUSTER_TIMEOUT_MS);
+	snprintf(out, size, "%s", id != NULL ? id : "");
+	if (id != NULL)
+		rd_kafka_mem_free(c->transactor.producer, id);
+}

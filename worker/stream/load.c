@@ -1,0 +1,240 @@
+/*
+ * load.c: where a partition is taken up.
+ *
+ * The one idea: a partition is read only from a place that is certain. What was committed is asked with require_stable, so
+ * an open transaction of the owner before makes the answer "not yet"; any error means unknown, and is asked again. Where
+ * nothing was committed, or the log no longer has it, the log's ends are looked up, and the result is committed before the
+ * first dispatch.
+ *
+ * Metadata that is not this worker's means "nothing above the offset is finished": redone, never skipped.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "worker/stream/assignment.h"
+#include "worker/stream/core.h"
+
+enum { REQUEST_MS = 5000, RETRY_FIRST_US = 100 * 1000, RETRY_MAX_US = 1000 * 1000, SPAN_OF_SUSPECTS = PROGRESS_MAX_ENTRIES };
+
+static void ask_again(struct stream *s, struct partition *p, int64_t now_us)
+{
+	int64_t pause = RETRY_FIRST_US;
+	for (uint32_t i = 0; i < p->tries && pause < RETRY_MAX_US; i++)
+		pause *= 2;
+	p->tries++;
+	p->state = PARTITION_UNKNOWN;
+	p->retry_at_us = now_us + pause;
+	stream_wake_at(s, p->retry_at_us);
+}
+
+static void send_question(struct stream *s, rd_kafka_topic_partition_list_t *list)
+{
+	char why[256], group[256];
+	snprintf(group, sizeof group, "%.*s", STR_ARG(s->settings->kafka.group));
+	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(s->consumer, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+	/* cannot fail: the values are in range for this call */
+	(void)rd_kafka_AdminOptions_set_request_timeout(options, REQUEST_MS, why, sizeof why);
+	rd_kafka_error_t *error = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
+	if (error != NULL)
+		rd_kafka_error_destroy(error);
+	rd_kafka_AdminOptions_set_opaque(options, (void *)(uintptr_t)s->question);
+	rd_kafka_ListConsumerGroupOffsets_t *request = rd_kafka_ListConsumerGroupOffsets_new(group, list);
+	rd_kafka_ListConsumerGroupOffsets(s->consumer, &request, 1, options, s->answers_queue);
+	rd_kafka_ListConsumerGroupOffsets_destroy(request);
+	rd_kafka_AdminOptions_destroy(options);
+}
+
+static void add_to_question(struct stream *s, struct partition *p, rd_kafka_topic_partition_list_t *list)
+{
+	rd_kafka_topic_partition_list_add(list, p->topic_name, p->number);
+	p->state = PARTITION_ASKED;
+	p->question = s->question;
+}
+
+static bool is_due(struct stream *s, const struct partition *p, int64_t now_us)
+{
+	if (p->state != PARTITION_UNKNOWN || p->in_batch) /* its end in a batch under way is not known yet */
+		return false;
+	if (now_us < p->retry_at_us) {
+		stream_wake_at(s, p->retry_at_us);
+		return false;
+	}
+	return true;
+}
+
+void load_ask(struct stream *s, int64_t now_us)
+{
+	rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(16);
+	s->question++;
+	for (uint32_t i = 0; i < s->partition_count; i++)
+		if (s->partitions[i]->tries == 0 && is_due(s, s->partitions[i], now_us))
+			add_to_question(s, s->partitions[i], all);
+	if (all->cnt > 0)
+		send_question(s, all);
+	rd_kafka_topic_partition_list_destroy(all);
+	/* one that is not certain yet may fail a whole question: from then on each is asked for alone */
+	for (uint32_t i = 0; i < s->partition_count; i++) {
+		struct partition *p = s->partitions[i];
+		if (p->tries == 0 || !is_due(s, p, now_us))
+			continue;
+		rd_kafka_topic_partition_list_t *one = rd_kafka_topic_partition_list_new(1);
+		s->question++;
+		add_to_question(s, p, one);
+		send_question(s, one);
+		rd_kafka_topic_partition_list_destroy(one);
+	}
+}
+
+static void look_up(struct stream *s, struct partition *p)
+{
+	struct lookup *l = heap_zalloc(1, sizeof *l);
+	*l = (struct lookup){.task.kind = TASK_LOOKUP, .partition = p, .question = p->question, .topic = p->topic_name, .number = p->number};
+	p->state = PARTITION_LOOKUP;
+	committer_give(s->committer, &l->task);
+}
+
+/* Where to begin is certain: from here the partition is assigned, and read once its mark is committed. */
+static void take_up(struct stream *s, struct partition *p, int64_t begin)
+{
+	p->progress = progress_open(p->base, p->loaded);
+	if (begin > p->base)
+		progress_position(p->progress, begin);
+	free(p->loaded);
+	p->loaded = NULL;
+	p->loaded_top = p->has_committed ? progress_top(p->progress) : p->base;
+	p->mark_due = true;
+	p->state = PARTITION_MARKING;
+	partition_start_consuming(p, begin);
+	log_info(s->log, "stream", "partition taken up", LOG_C("topic", p->topic_name), LOG_I("partition", p->number),
+	         LOG_I("offset", begin), LOG_I("holes", progress_entries(p->progress)), LOG_I("restarts", p->mark.restarts));
+}
+
+static void read_metadata(struct stream *s, struct partition *p, struct str text)
+{
+	struct err why;
+	struct progress_mark mark = {0};
+	struct progress_snapshot *snapshot = heap_alloc(sizeof *snapshot);
+	p->suspects = 0;
+	p->mark = (struct progress_mark){.running = true};
+	snprintf(p->mark.owner, sizeof p->mark.owner, "%s", s->owner);
+	if (progress_decode(text, p->base, snapshot, &mark, &why) == RC_OK) {
+		p->loaded = snapshot;
+		if (mark.running) {
+			p->suspects = SPAN_OF_SUSPECTS;
+			p->mark.restarts = mark.restarts < UINT16_MAX ? (uint16_t)(mark.restarts + 1) : UINT16_MAX;
+		}
+		return;
+	}
+	free(snapshot);
+	p->suspects = SPAN_OF_SUSPECTS;
+	counter_add(s->m.bad_metadata, 1);
+	log_warn(s->log, "stream", "progress beyond the committed offset is not known; what was finished there is done again",
+	         LOG_C("topic", p->topic_name), LOG_I("partition", p->number), LOG_I("offset", p->base), LOG_C("why", why.text));
+}
+
+static void on_partition(struct stream *s, const rd_kafka_topic_partition_t *at, uint32_t question)
+{
+	struct partition *p = assignment_find(s, at->topic, at->partition);
+	if (p == NULL || p->state != PARTITION_ASKED || p->question != question)
+		return;
+	if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+		log_info(s->log, "stream", "committed progress is not certain yet", LOG_C("topic", p->topic_name),
+		         LOG_I("partition", p->number), LOG_C("error", rd_kafka_err2str(at->err)));
+		ask_again(s, p, clock_mono_us());
+		return;
+	}
+	stream_set_reachable(s, true);
+	p->has_committed = at->offset >= 0;
+	p->base = at->offset >= 0 ? at->offset : 0;
+	if (!p->has_committed) {
+		p->mark = (struct progress_mark){.running = true};
+		snprintf(p->mark.owner, sizeof p->mark.owner, "%s", s->owner);
+		look_up(s, p);
+		return;
+	}
+	/* the text comes without a terminating NUL */
+	read_metadata(s, p, (struct str){at->metadata, at->metadata != NULL ? at->metadata_size : 0});
+	if (p->was_out_of_range)
+		look_up(s, p);
+	else
+		take_up(s, p, p->base);
+}
+
+void load_answered(struct stream *s, rd_kafka_event_t *event)
+{
+	uint32_t question = (uint32_t)(uintptr_t)rd_kafka_event_opaque(event);
+	rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+	size_t count = 0;
+	const rd_kafka_group_result_t **groups = NULL;
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		groups = rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event), &count);
+	const rd_kafka_error_t *error = count == 1 ? rd_kafka_group_result_error(groups[0]) : NULL;
+	const rd_kafka_topic_partition_list_t *list = count == 1 && error == NULL ? rd_kafka_group_result_partitions(groups[0]) : NULL;
+	for (int i = 0; list != NULL && i < list->cnt; i++)
+		on_partition(s, &list->elems[i], question);
+	int64_t now = clock_mono_us();
+	for (uint32_t i = 0; i < s->partition_count; i++) {
+		struct partition *p = s->partitions[i];
+		if (p->state != PARTITION_ASKED || p->question != question)
+			continue; /* what is left had no answer */
+		log_info(s->log, "stream", "committed progress is not certain yet", LOG_C("topic", p->topic_name),
+		         LOG_I("partition", p->number),
+		         LOG_C("error", error != NULL ? rd_kafka_error_string(error) : rd_kafka_event_error_string(event)));
+		ask_again(s, p, now);
+	}
+	rd_kafka_event_destroy(event);
+}
+
+/* The log ends below what was committed: it was made anew, and nothing that is known of it holds. */
+static void start_anew(struct stream *s, struct partition *p, const struct lookup *l)
+{
+	log_error(s->log, "stream", "the log ends below the committed offset: the topic was truncated or made anew; read from its start",
+	          LOG_C("topic", p->topic_name), LOG_I("partition", p->number), LOG_I("committed", p->base), LOG_I("log_end", l->high));
+	free(p->loaded);
+	p->loaded = NULL;
+	p->has_committed = false;
+	p->suspects = 0;
+	p->base = l->low;
+	for (struct taken *t = p->takens, *next; t != NULL; t = next) {
+		next = t->next;
+		inflight_estrange(&s->inflight, t);
+	}
+	take_up(s, p, l->low);
+}
+
+static void on_ends(struct stream *s, struct partition *p, const struct lookup *l)
+{
+	if (!p->has_committed) {
+		bool latest = s->settings->kafka.start == START_LATEST;
+		p->base = latest ? l->high : l->low;
+		log_warn(s->log, "stream", "no committed offset: starting as kafka.start says", LOG_C("topic", p->topic_name),
+		         LOG_I("partition", p->number), LOG_C("start", latest ? "latest" : "earliest"), LOG_I("offset", p->base));
+		take_up(s, p, p->base);
+	} else if (p->base < l->low) {
+		counter_add(s->m.gap_records, (uint64_t)(l->low - p->base));
+		log_error(s->log, "stream", "records were deleted by retention before they were read; going on at the log's start",
+		          LOG_C("topic", p->topic_name), LOG_I("partition", p->number), LOG_I("committed", p->base),
+		          LOG_I("log_start", l->low));
+		take_up(s, p, l->low);
+	} else if (p->base > l->high) {
+		start_anew(s, p, l);
+	} else {
+		take_up(s, p, p->base);
+	}
+}
+
+void load_looked_up(struct stream *s, struct lookup *l)
+{
+	struct partition *p = l->partition;
+	if (p->state == PARTITION_LOOKUP && p->question == l->question) {
+		if (l->error == RD_KAFKA_RESP_ERR_NO_ERROR && l->low >= 0 && l->high >= l->low) {
+			on_ends(s, p, l);
+		} else {
+			log_info(s->log, "stream", "the log's ends are not known yet", LOG_C("topic", p->topic_name),
+			         LOG_I("partition", p->number), LOG_C("error", rd_kafka_err2str(l->error)));
+			ask_again(s, p, clock_mono_us());
+		}
+	}
+	free(l);
+}

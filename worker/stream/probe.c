@@ -1,0 +1,89 @@
+/*
+ * probe.c: does this broker keep the promise's half?
+ *
+ * The one idea: a broker below 2.5 lets a transaction commit offsets for a member that was thrown out long ago, and no public
+ * call tells its version; so it is tried, with a member that never was, in a transaction that is aborted.
+ */
+#include "worker/stream/probe.h"
+
+#include <string.h>
+
+enum { SLICE_MS = 1000, TRIES = 30 };
+
+static enum rc failed(rd_kafka_error_t *error, const char *what, struct err *err)
+{
+	(void)err_set(err, RC_UNAVAILABLE, "%s: %s", what, rd_kafka_error_string(error));
+	rd_kafka_error_destroy(error);
+	return RC_UNAVAILABLE;
+}
+
+static rd_kafka_error_t *send_invented(rd_kafka_t *producer, const char *group, const char *topic)
+{
+	rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_topic_partition_list_add(offsets, topic, 0)->offset = 0;
+	rd_kafka_consumer_group_metadata_t *invented = rd_kafka_consumer_group_metadata_new_with_genid(group, 1, "pointsman-probe", NULL);
+	rd_kafka_error_t *error = NULL;
+	for (int i = 0; i < TRIES; i++) {
+		error = rd_kafka_send_offsets_to_transaction(producer, offsets, invented, SLICE_MS);
+		if (error == NULL || !rd_kafka_error_is_retriable(error) || i == TRIES - 1)
+			break;
+		rd_kafka_error_destroy(error);
+	}
+	rd_kafka_consumer_group_metadata_destroy(invented);
+	rd_kafka_topic_partition_list_destroy(offsets);
+	return error;
+}
+
+static enum rc abort_probe(rd_kafka_t *producer, struct err *err)
+{
+	for (int i = 0;; i++) {
+		rd_kafka_error_t *error = rd_kafka_abort_transaction(producer, SLICE_MS);
+		if (error == NULL)
+			return RC_OK;
+		if (i == TRIES || !rd_kafka_error_is_retriable(error))
+			return failed(error, "abort of the fencing probe", err);
+		rd_kafka_error_destroy(error);
+	}
+}
+
+enum rc probe_fencing(rd_kafka_t *producer, const char *group, const char *topic, struct err *err)
+{
+	rd_kafka_error_t *error = rd_kafka_begin_transaction(producer);
+	if (error != NULL)
+		return failed(error, "fencing probe", err);
+	error = send_invented(producer, group, topic);
+	bool fences = error != NULL && rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID;
+	bool accepted = error == NULL;
+	enum rc rc = RC_OK;
+	if (accepted)
+		rc = err_set(err, RC_FATAL,
+		             "this broker takes offsets from a member that does not exist, so two workers could commit the same record "
+		             "twice; exactly once needs Kafka 2.5 or newer (kafka.delivery: at_least_once works with this one)");
+	else if (!fences)
+		rc = err_set(err, RC_UNAVAILABLE, "fencing probe for group %s: %s", group, rd_kafka_error_string(error));
+	if (error != NULL)
+		rd_kafka_error_destroy(error);
+	enum rc aborted = abort_probe(producer, rc == RC_OK ? err : NULL);
+	return rc != RC_OK ? rc : aborted;
+}
+
+enum rc probe_topic(rd_kafka_t *rk, const char *topic, int timeout_ms, int32_t *ret_partitions, struct err *err)
+{
+	rd_kafka_topic_t *handle = rd_kafka_topic_new(rk, topic, NULL);
+	if (handle == NULL)
+		return err_set(err, RC_BAD_INPUT, "topic \"%s\": %s", topic, rd_kafka_err2str(rd_kafka_last_error()));
+	const struct rd_kafka_metadata *md;
+	rd_kafka_resp_err_t got = rd_kafka_metadata(rk, 0, handle, &md, timeout_ms);
+	rd_kafka_topic_destroy(handle);
+	if (got != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return err_set(err, RC_UNAVAILABLE, "no broker answers: %s", rd_kafka_err2str(got));
+	rd_kafka_resp_err_t of_topic = md->topic_cnt == 1 ? md->topics[0].err : RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+	int32_t partitions = md->topic_cnt == 1 ? (int32_t)md->topics[0].partition_cnt : 0;
+	rd_kafka_metadata_destroy(md);
+	if (of_topic == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
+		return err_set(err, RC_UNAVAILABLE, "topic %s has no leader yet", topic);
+	if (of_topic != RD_KAFKA_RESP_ERR_NO_ERROR || partitions == 0)
+		return err_set(err, RC_BAD_INPUT, "topic %s: %s", topic, rd_kafka_err2str(of_topic));
+	*ret_partitions = partitions;
+	return RC_OK;
+}
