@@ -46,6 +46,7 @@ struct stream {
 	pthread_t thread;
 	int epoll_fd, wake_fd;
 	_Atomic bool wake_pending, events_ready;
+	_Atomic bool ended; /* jobs that come back now go straight to the pool */
 	_Atomic int asked_phase;
 	enum stream_phase phase;
 	int64_t wake_at_us; /* the loop sleeps no longer than until then */

@@ -149,12 +149,19 @@ enum rc stream_start(const struct stream_options *options, struct stream **ret, 
 
 void stream_finish_list(struct stream *s, struct list *jobs)
 {
+	if (atomic_load_explicit(&s->ended, memory_order_acquire)) { /* nobody takes them any more */
+		for (struct link *link; (link = list_pop(jobs)) != NULL;)
+			job_pool_give(s->pool, LINK_OWNER(struct job, link, link));
+		return;
+	}
 	handover_push_list(&s->finished, jobs);
 }
 
 void stream_finish(struct stream *s, struct job *job)
 {
-	handover_push(&s->finished, &job->link);
+	struct list one = {0};
+	list_push(&one, &job->link);
+	stream_finish_list(s, &one);
 }
 
 static void ask_phase(struct stream *s, enum stream_phase phase)
@@ -183,6 +190,10 @@ void stream_stop(struct stream *s)
 	ask_phase(s, STREAM_STOPPING);
 	pthread_join(s->thread, NULL);
 	s->thread_started = false;
+	atomic_store_explicit(&s->ended, true, memory_order_release);
+	struct list late = {0};
+	handover_take(&s->finished, &late, 0);
+	stream_finish_list(s, &late);
 }
 
 /* What is finished and was not committed goes back to the pool; its next owner does it again. */

@@ -46,15 +46,51 @@ static enum rc abort_probe(rd_kafka_t *producer, struct err *err)
 	}
 }
 
+/* Sending offsets to a coordinator that is not there yet can hang for minutes and cannot be cancelled; asking can. */
+static enum rc wait_for_coordinator(rd_kafka_t *rk, const char *group, const char *topic, struct err *err)
+{
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+	enum rc rc = RC_UNAVAILABLE;
+	(void)err_set(err, rc, "the coordinator of group %s does not answer", group);
+	for (int i = 0; i < TRIES && rc != RC_OK; i++) {
+		rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+		rd_kafka_topic_partition_list_add(list, topic, 0);
+		rd_kafka_ListConsumerGroupOffsets_t *request = rd_kafka_ListConsumerGroupOffsets_new(group, list);
+		rd_kafka_ListConsumerGroupOffsets(rk, &request, 1, NULL, queue);
+		rd_kafka_ListConsumerGroupOffsets_destroy(request);
+		rd_kafka_topic_partition_list_destroy(list);
+		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, SLICE_MS);
+		if (event == NULL)
+			continue;
+		size_t count = 0;
+		const rd_kafka_group_result_t **groups = NULL;
+		if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR)
+			groups = rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event), &count);
+		const rd_kafka_error_t *error = count == 1 ? rd_kafka_group_result_error(groups[0]) : NULL;
+		if (count == 1 && error == NULL)
+			rc = RC_OK;
+		else
+			(void)err_set(err, rc, "the coordinator of group %s: %s", group,
+			              error != NULL ? rd_kafka_error_string(error) : rd_kafka_event_error_string(event));
+		rd_kafka_event_destroy(event);
+	}
+	rd_kafka_queue_destroy(queue);
+	return rc;
+}
+
 enum rc probe_fencing(rd_kafka_t *producer, const char *group, const char *topic, struct err *err)
 {
+	enum rc rc = wait_for_coordinator(producer, group, topic, err);
+	if (rc != RC_OK)
+		return rc;
 	rd_kafka_error_t *error = rd_kafka_begin_transaction(producer);
 	if (error != NULL)
 		return failed(error, "fencing probe", err);
 	error = send_invented(producer, group, topic);
-	bool fences = error != NULL && rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID;
+	rd_kafka_resp_err_t code = error != NULL ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+	/* a group that has been used and is empty objects to the generation instead */
+	bool fences = code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID || code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION;
 	bool accepted = error == NULL;
-	enum rc rc = RC_OK;
 	if (accepted)
 		rc = err_set(err, RC_FATAL,
 		             "this broker takes offsets from a member that does not exist, so two workers could commit the same record "

@@ -260,7 +260,9 @@ void *stream_main(void *arg)
 		batch_retry_offsets(s, now);
 		more = read_records(s);
 		batch_make(s, now);
-		if (!go_on(s, now))
+		if (!go_on(s, now)) {
+			assignment_leave(s);
 			return NULL;
+		}
 	}
 }

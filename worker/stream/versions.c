@@ -1,7 +1,7 @@
 /*
  * versions.c: the one table of librdkafka ranges.
  *
- * The one idea: what a release note says against a range is written once, with the reason, and either refused or told.
+ * The one idea: what stands against a range is written once, with the reason, and either refused or told.
  */
 #include "worker/stream/versions.h"
 
@@ -19,8 +19,7 @@ static const struct version_range table[] = {
 	 "it has no ListConsumerGroupOffsets with require_stable, without which committed progress cannot be read for certain"},
 	{0, 0x020c0000, true, true, "the consumer group protocol is complete and supported from 2.12.0 on"},
 	{0, 0x020a0100, false, false,
-	 "2.10.1 fixed transactions that waited for a lost coordinator and fetches that stopped after a leader change; "
-	 "a newer library recovers sooner"},
+	 "releases below 2.10.1 are supported, but what was repaired since in transactions and rebalances is missing"},
 };
 
 enum rc versions_check(int version, bool new_group_protocol, struct log *log, struct err *err)
@@ -32,7 +31,7 @@ enum rc versions_check(int version, bool new_group_protocol, struct log *log, st
 			continue;
 		if (range->refuse)
 			return err_set(err, RC_FATAL, "librdkafka %d.%d.%d cannot be used: %s", major, minor, patch, range->why);
-		log_info(log, "stream", "older librdkafka", LOG_C("why", range->why), LOG_I("major", major), LOG_I("minor", minor),
+		log_warn(log, "stream", "older librdkafka", LOG_C("why", range->why), LOG_I("major", major), LOG_I("minor", minor),
 		         LOG_I("patch", patch));
 	}
 	return RC_OK;
