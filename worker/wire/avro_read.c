@@ -271,6 +271,16 @@ static enum rc read_entry(struct reading *r, const struct avro_type *type, const
 	return rc;
 }
 
+/* Items that take no bytes are the only ones a few bytes can claim any number of, and no honest record has many. */
+static enum rc charge_empty_item(struct reading *r)
+{
+	enum { STEPS = 16 };
+	if (r->steps_left < STEPS)
+		return refuse(r, "more empty items than a record of this size can mean");
+	r->steps_left -= STEPS;
+	return RC_OK;
+}
+
 /* Blocks of items until one of none. A negative count is followed by the block's size in bytes, so that it can be skipped. */
 static enum rc read_blocks(struct reading *r, const struct avro_type *type, const struct wanted *wanted, unsigned depth, struct value *ret)
 {
@@ -299,7 +309,10 @@ static enum rc read_blocks(struct reading *r, const struct avro_type *type, cons
 			continue;
 		}
 		for (int64_t i = 0; i < count; i++) {
+			const char *before = r->p;
 			rc = read_entry(r, type, wanted, depth, bound, &c);
+			if (rc == RC_OK && r->p == before)
+				rc = charge_empty_item(r);
 			if (rc != RC_OK)
 				return rc;
 		}
