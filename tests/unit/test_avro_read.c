@@ -144,7 +144,7 @@ static void hostile_bytes_are_refused_with_a_reason(void **state)
 		{"{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\"]}", B("\x01"), "enum's symbol"},
 		{"[\"null\",\"int\"]", B("\x04"), "union's branch"},
 		{"[\"null\",\"int\"]", B("\x01"), "union's branch"},
-		{"{\"type\":\"array\",\"items\":\"null\"}", B("\x80\x80\x80\x80\x10\x00"), "more values"},
+		{"{\"type\":\"array\",\"items\":\"null\"}", B("\x80\x80\x80\x80\x10\x00"), "more empty items"},
 		{"{\"type\":\"array\",\"items\":\"int\"}", B("\x01\xff\xff\xff\xff\x0f\x00"), "longer than what is left"},
 		{"{\"type\":\"array\",\"items\":\"int\"}", B("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00\x00"), "longer than what is left"},
 		{"{\"type\":\"array\",\"items\":\"int\"}", B("\x01\x04\x02\x00"), "not as long as it says"},
