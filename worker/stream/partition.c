@@ -13,6 +13,8 @@
 #include "worker/stream/assignment.h"
 #include "worker/stream/core.h"
 
+enum { HELD_LOOK_US = 100 * 1000 };
+
 struct partition *partition_new(struct stream *s, struct str topic, const char *topic_name, int32_t number)
 {
 	struct partition *p = heap_zalloc(1, sizeof *p);
@@ -234,6 +236,10 @@ static bool fetch(struct partition *p)
 uint32_t partition_read(struct partition *p, uint32_t budget, struct list *out)
 {
 	uint32_t looked_at = 0;
+	if (atomic_load_explicit(&p->lease.held, memory_order_acquire) > 0) { /* a job waits for its schema */
+		stream_wake_at(p->stream, clock_mono_us() + HELD_LOOK_US);
+		return 0;
+	}
 	while (looked_at < budget && p->state == PARTITION_READING && p->consuming) {
 		if (p->held_at == p->held_count && !fetch(p))
 			break;

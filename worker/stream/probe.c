@@ -51,7 +51,8 @@ static enum rc wait_for_coordinator(rd_kafka_t *rk, const char *group, const cha
 {
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
 	enum rc rc = RC_UNAVAILABLE;
-	(void)err_set(err, rc, "the coordinator of group %s does not answer", group);
+	struct err why;
+	(void)err_set(&why, rc, "the coordinator of group %s does not answer", group);
 	for (int i = 0; i < TRIES && rc != RC_OK; i++) {
 		rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 		rd_kafka_topic_partition_list_add(list, topic, 0);
@@ -70,12 +71,12 @@ static enum rc wait_for_coordinator(rd_kafka_t *rk, const char *group, const cha
 		if (count == 1 && error == NULL)
 			rc = RC_OK;
 		else
-			(void)err_set(err, rc, "the coordinator of group %s: %s", group,
+			(void)err_set(&why, rc, "the coordinator of group %s: %s", group,
 			              error != NULL ? rd_kafka_error_string(error) : rd_kafka_event_error_string(event));
 		rd_kafka_event_destroy(event);
 	}
 	rd_kafka_queue_destroy(queue);
-	return rc;
+	return rc == RC_OK ? rc : err_set(err, rc, "%s", why.text);
 }
 
 enum rc probe_fencing(rd_kafka_t *producer, const char *group, const char *topic, struct err *err)
