@@ -1,6 +1,7 @@
 /*
  * run.c: `pointsman run`: the worker itself.
  */
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "worker/cli/cli.h"
@@ -19,8 +20,19 @@ static const char help[] =
     "\n"
     "example: pointsman run -c triage/pointsman.yaml\n";
 
+/* A call in flight holds a descriptor: ask for all that the system allows. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit); /* refused: the old limit holds, and a lack of descriptors says so */
+	}
+}
+
 static int serve(const struct settings *settings)
 {
+	raise_descriptor_limit();
 	struct err err;
 	int signal_fd = engine_signals();
 	if (signal_fd < 0) {

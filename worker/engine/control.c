@@ -10,6 +10,7 @@
 #include "common/http.h"
 #include "worker/engine/room.h"
 
+enum { NO_SCHEMA = 0 }; /* the job waits for the ids of our own output schemas */
 enum { TICK_MS = 100, RETRY_US = 1000000, REGISTRY_MAX_BODY = 4 * 1024 * 1024 };
 
 struct control {
@@ -47,6 +48,8 @@ static bool ready_again(struct control *control, struct job *job)
 	struct engine *e = control->engine;
 	if (!record_may_start(&job->rec))
 		return job_advance(job, JOB_DROPPED);
+	if (job->schema_id == NO_SCHEMA)
+		return wire_ready(e->wire, NULL) == RC_OK && job_advance(job, JOB_FETCHED);
 	switch (wire_schema_state(e->wire, job->schema_id, clock_mono_us())) {
 	case SCHEMA_KNOWN:
 		return job_advance(job, JOB_FETCHED);
@@ -82,8 +85,11 @@ static void *control_main(void *arg)
 		handover_wait(&control->arrivals, TICK_MS);
 		struct list new_jobs = {0};
 		handover_take(&control->arrivals, &new_jobs, 0);
-		for (struct link *link = new_jobs.head; link != NULL; link = link->next)
-			wire_want_schema(control->engine->wire, LINK_OWNER(struct job, link, link)->schema_id, clock_mono_us());
+		for (struct link *link = new_jobs.head; link != NULL; link = link->next) {
+			const struct job *job = LINK_OWNER(struct job, link, link);
+			if (job->schema_id != NO_SCHEMA)
+				wire_want_schema(control->engine->wire, job->schema_id, clock_mono_us());
+		}
 		list_join(&control->waiting, &new_jobs);
 		fetch_wanted(control, &arena);
 		if (control->waiting.head != NULL)

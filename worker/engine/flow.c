@@ -25,6 +25,7 @@ struct flow {
 	struct route_scratch *scratch; /* of that policy's stages */
 	struct arena arena; /* of one batch */
 	int64_t now_us, now_ms;
+	bool outputs_known; /* the registry has given the ids of our own schemas, or none are needed */
 	/* where the jobs of this batch go next */
 	struct list to_call, to_encode, to_hand_back;
 };
@@ -83,6 +84,12 @@ static void set_deadline(const struct flow *flow, struct job *job)
 	job->deadline_us = flow->now_us + left_ms * 1000;
 }
 
+static void await_schema(struct flow *flow, struct job *job)
+{
+	(void)job_advance(job, JOB_NEEDS_SCHEMA); /* legal from FETCHED */
+	flow->shop.await_schema(flow->shop.ctx, job);
+}
+
 static void decode(struct flow *flow, struct job *job, struct list *decoded)
 {
 	if (!record_may_start(&job->rec)) {
@@ -94,12 +101,17 @@ static void decode(struct flow *flow, struct job *job, struct list *decoded)
 		job->dec.policy = policy_ref(flow->policy);
 		uuid7(flow->now_ms, job->dec.id);
 	}
+	if (!flow->outputs_known)
+		flow->outputs_known = wire_ready(flow->shop.wire, NULL) == RC_OK;
+	if (!flow->outputs_known) { /* what cannot be written yet is not begun */
+		await_schema(flow, job);
+		return;
+	}
 	struct err err;
 	enum outcome bad = OUTCOME_BAD_RECORD;
 	enum rc rc = wire_decode(flow->coder, job, &bad, &err);
 	if (rc == RC_AGAIN) {
-		(void)job_advance(job, JOB_NEEDS_SCHEMA); /* legal from FETCHED */
-		flow->shop.await_schema(flow->shop.ctx, job);
+		await_schema(flow, job);
 		return;
 	}
 	job->decoded_us = flow->now_us;
