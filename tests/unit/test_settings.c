@@ -58,7 +58,7 @@ static void the_smallest_file_gets_the_defaults(void **state)
 	assert_int_equal(s.model_count, 1);
 	const struct model_settings *m = &s.models[0];
 	assert_true(str_is(m->model, "small") && m->provider == PROVIDER_OPENAI && m->price.given && m->price.free && m->api_key.data == NULL);
-	assert_true(m->concurrency == 64 && m->rpm == 0 && m->timeout_ms == 60000 && m->max_answer_bytes == 1000000 && m->max_waiting == 0);
+	assert_true(m->concurrency == 64 && m->timeout_ms == 60000 && m->max_answer_bytes == 1000000);
 	assert_int_equal(settings_model(&s, STR("small")), 0);
 	assert_int_equal(settings_model(&s, STR("smal")), -1);
 	settings_free(&s);
@@ -92,7 +92,7 @@ static void every_setting_arrives_in_its_field(void **state)
 		"  schema_dir: schemas\n"
 		"  schema_missing_after: 1h\n"
 		"output: {responses: r, decisions: d, dead_letters: x, format: json, carry: a.queue, fields: {number: id}, dead_letter_expired: true,\n"
-		"         max_bytes: 900KB, headers: ['*'], reply_topics: [q1]}\n"
+		"         max_bytes: 900KB, headers: ['*']}\n"
 		"registry: {url: 'http://r:8081/apis', user: u, password: pw, timeout: 1s}\n"
 		"redis: {url: 'unix:///s.sock?db=1', password_env: TEST_SETTINGS_KEY, key_prefix: x, timeout: 20ms}\n"
 		"cache: {enabled: true, near_entries: 10k, ttl: 7d, unsure_ttl: 30s, secret: s}\n"
@@ -106,14 +106,11 @@ static void every_setting_arrives_in_its_field(void **state)
 		"    auth: {header: api-key}\n"
 		"    headers: {x-team: support}\n"
 		"    query: {api-version: 2024-10-21}\n"
-		"    limits: {concurrency: 256, rpm: 6000, tpm: 2M}\n"
+		"    limits: {concurrency: 256}\n"
 		"    timeout: 1.5s\n"
 		"    connect_timeout: 250ms\n"
 		"    max_answer_bytes: 2 MB\n"
-		"    context_tokens: 32768\n"
 		"    tags: {region: eu}\n"
-		"    max_waiting: 100\n"
-		"    when_full: wait\n"
 		"    allow_addresses: [link-local]\n"
 		"  - {name: big, base_url: 'http://b/v1', price: {input: 3, cached: 0.3, output: 15}}\n"
 		"policy: /etc/p.yaml\n"
@@ -131,7 +128,7 @@ static void every_setting_arrives_in_its_field(void **state)
 	assert_true(s.input.field_attributes.count == 2 && str_is(s.input.field_attributes.items[1].value, "a.lang"));
 	assert_true(str_is(s.input.schema_dir, "/c/schemas") && s.input.schema_missing_after_ms == 3600000);
 	assert_true(s.output.format == FORMAT_JSON && s.output.carry.count == 1 && s.output.fields.count == 1 && s.output.dead_letter_expired);
-	assert_true(s.output.max_bytes == 900000 && str_is(s.output.header_allow.items[0], "*") && s.output.reply_topics.count == 1);
+	assert_true(s.output.max_bytes == 900000 && str_is(s.output.header_allow.items[0], "*"));
 	assert_true(str_is(s.registry.url, "http://r:8081/apis") && str_is(s.registry.password, "pw") && s.registry.bearer.data == NULL);
 	assert_true(str_is(s.redis.password, "k-123") && s.redis.timeout_ms == 20);
 	assert_true(s.cache.near_entries == 10000 && s.cache.ttl_ms == 604800000 && s.cache.unsure_ttl_ms == 30000 && str_is(s.cache.secret, "s"));
@@ -145,8 +142,8 @@ static void every_setting_arrives_in_its_field(void **state)
 	for (unsigned i = 0; i < 6; i++)
 		assert_true(str_is(m->params_set.items[i].name, set[i][0]) && str_is(m->params_set.items[i].value, set[i][1]));
 	assert_true(m->params_drop.count == 1 && str_is(m->params_rename.items[0].value, "mct"));
-	assert_true(m->concurrency == 256 && m->rpm == 6000 && m->tpm == 2000000 && m->timeout_ms == 1500 && m->connect_timeout_ms == 250);
-	assert_true(m->max_answer_bytes == 2000000 && m->context_tokens == 32768 && m->max_waiting == 100 && m->allow_addresses.count == 1);
+	assert_true(m->concurrency == 256 && m->timeout_ms == 1500 && m->connect_timeout_ms == 250);
+	assert_true(m->max_answer_bytes == 2000000 && m->allow_addresses.count == 1);
 	assert_true(str_is(m->headers.items[0].name, "x-team") && str_is(m->query.items[0].value, "2024-10-21") && m->at->line == 27);
 	assert_true(s.models[1].price.cached == 0.3 && settings_model(&s, STR("big")) == 1);
 	assert_true(str_is(s.policy_file, "/etc/p.yaml") && s.engine.max_bytes == 1073741824 && s.engine.shutdown_grace_ms == 0);
@@ -352,7 +349,7 @@ static void the_schema_is_json_and_the_reference_names_every_setting(void **stat
 	if (json_parse(*state, buf_view(&schema), (struct json_limits){0}, &j, &err) != RC_OK)
 		fail_msg("%s", err.text);
 	assert_true(str_is(json_str(json_get(j, STR("$schema"))), "https://json-schema.org/draft/2020-12/schema"));
-	assert_true(str_is(json_str(json_path(j, STR("properties.models.items.properties.limits.properties.tpm.default"))), "0"));
+	assert_true(str_is(json_str(json_path(j, STR("properties.models.items.properties.limits.properties.concurrency.default"))), "64"));
 	assert_non_null(json_path(j, STR("properties.cache.properties.secret_env")));
 	assert_true(str_is(json_str(json_path(j, STR("properties.models.items.required.2"))), "price"));
 	assert_true(str_is(json_str(json_path(j, STR("properties.output.properties.format.enum.0"))), "json"));

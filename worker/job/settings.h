@@ -19,7 +19,6 @@ enum wire_format { FORMAT_AUTO, FORMAT_JSON, FORMAT_AVRO_SINGLE_OBJECT, FORMAT_A
 enum delivery { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
 enum start_at { START_EARLIEST, START_LATEST };
 enum provider_kind { PROVIDER_OPENAI };
-enum when_full { WHEN_FULL_WAIT };
 
 struct kafka_settings {
 	struct str brokers, group;
@@ -52,7 +51,6 @@ struct output_settings {
 	bool dead_letter_expired;
 	size_t max_bytes;         /* of one output record */
 	struct str_list header_allow; /* beside traceparent, tracestate, ce_*; "*" for all */
-	struct str_list reply_topics; /* seam: allow list of kafka_replyTopic; empty: header ignored */
 };
 struct registry_settings {
 	struct str url; /* data NULL: none; may carry a path */
@@ -82,19 +80,16 @@ struct model_settings {
 	struct str model;   /* the provider's name of it */
 	struct str api_key; /* resolved from api_key_env or api_key_file; data NULL: none */
 	struct str auth_header; /* data NULL: Authorization: Bearer */
-	struct str token_file;  /* resolved path of a token that may be rotated; api_key holds what it was at load. data NULL: none */
+	struct str token_file;  /* resolved path; api_key holds its first line. data NULL: none */
 	struct pair_list headers, query;
 	struct pair_list params_set;   /* JSON scalars as text */
 	struct str_list params_drop;
 	struct pair_list params_rename;
 	struct price price;
-	int64_t concurrency, rpm, tpm; /* 0: unlimited (rpm, tpm) */
+	int64_t concurrency; /* calls on the wire at once */
 	int64_t timeout_ms, connect_timeout_ms;
 	int64_t max_answer_bytes;
-	int64_t context_tokens; /* 0: unknown */
 	struct pair_list tags;
-	int64_t max_waiting; /* jobs in line; 0: no bound of its own */
-	int when_full;
 	struct str_list allow_addresses; /* "link-local" lifts the refusal */
 	const struct node *at;
 };

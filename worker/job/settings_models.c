@@ -128,16 +128,13 @@ static const struct config_option auth[] = {
 	{.name = "header", .kind = OPTION_STR, .offset = AT(auth_header), .example = "# api-key",
 	 .doc = "Header that carries the key as it is. Without it: Authorization: Bearer."},
 	{.name = "token_file", .kind = OPTION_STR, .offset = AT(token_file), .example = "# /run/secrets/model-token",
-	 .doc = "File whose first line is the token, instead of api_key. For tokens that are rotated."},
+	 .doc = "File whose first line is the token, instead of api_key. Read when the worker starts."},
 	END,
 };
 
 static const struct config_option limits[] = {
 	{.name = "concurrency", .kind = OPTION_I64, .offset = AT(concurrency), .fallback = "64", .min = 1, .max = 100000,
 	 .doc = "Calls on the wire at once."},
-	{.name = "rpm", .kind = OPTION_I64, .offset = AT(rpm), .fallback = "0", .min = 0, .max = 1e12, .doc = "Requests per minute. 0: unlimited."},
-	{.name = "tpm", .kind = OPTION_I64, .offset = AT(tpm), .fallback = "0", .min = 0, .max = 1e15,
-	 .doc = "Tokens per minute, input and output. 0: unlimited."},
 	END,
 };
 
@@ -165,13 +162,7 @@ const struct config_option settings_model_options[] = {
 	 .doc = "How long a connection may take to come about."},
 	{.name = "max_answer_bytes", .kind = OPTION_BYTES, .offset = AT(max_answer_bytes), .fallback = "1 MB", .min = 1000, .max = 1e9,
 	 .doc = "A longer answer is cut off and counts as failed."},
-	{.name = "context_tokens", .kind = OPTION_I64, .offset = AT(context_tokens), .fallback = "0", .min = 0, .max = 1e9,
-	 .doc = "The model's context length. 0: unknown."},
-	{.name = "tags", .kind = OPTION_PAIRS, .offset = AT(tags), .example = "# {region: eu}", .doc = "Words about the model that policies can ask for."},
-	{.name = "max_waiting", .kind = OPTION_I64, .offset = AT(max_waiting), .fallback = "0", .min = 0, .max = 1e6,
-	 .doc = "Records that may wait for this model. 0: as many as the worker holds."},
-	{.name = "when_full", .kind = OPTION_ENUM, .offset = AT(when_full), .fallback = "wait", .choices = "wait",
-	 .doc = "What happens to a record that finds max_waiting reached. wait: it waits all the same, and nothing new is read."},
+	{.name = "tags", .kind = OPTION_PAIRS, .offset = AT(tags), .example = "# {region: eu}", .doc = "Words about the model, for people and for tools."},
 	{.name = "allow_addresses", .kind = OPTION_STR_LIST, .offset = AT(allow_addresses), .example = "# [link-local]",
 	 .doc = "`link-local` allows addresses of 169.254.0.0/16 and fe80::/10, which are refused otherwise (cloud metadata services)."},
 	END,

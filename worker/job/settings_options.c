@@ -110,8 +110,6 @@ static const struct config_option output[] = {
 	 .doc = "Size of one output record, at most. Not above the topics' max.message.bytes."},
 	{.name = "headers", .kind = OPTION_STR_LIST, .offset = AT(output, header_allow), .example = "# [x-request-id]",
 	 .doc = "Request headers copied to the response, beside traceparent, tracestate and ce_*. `*` for all."},
-	{.name = "reply_topics", .kind = OPTION_STR_LIST, .offset = AT(output, reply_topics), .example = "# [support.replies]",
-	 .doc = "Topics that a request's kafka_replyTopic header may name. Without any the header is ignored."},
 	END,
 };
 
