@@ -96,7 +96,8 @@ def test_a_value_of_twenty_megabytes_is_a_dead_letter_and_stops_nothing(kafka, d
 
     entry = ConfigEntry("max.message.bytes", "25000000", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ConfigResource.Type.TOPIC, deployment.input, incremental_configs=[entry])
-    for future in kafka.admin().incremental_alter_configs([resource]).values():
+    admin = kafka.admin()  # must outlive its futures
+    for future in admin.incremental_alter_configs([resource]).values():
         future.result()
     deployment.worker().start()
     ledger = deployment.ledger()
