@@ -292,7 +292,10 @@ enum rc transactor_connect(struct transactor *x, int slices, struct err *err)
 	if (init_transactions(x, slices, err) == STEP_OK)
 		return RC_OK;
 	drop_producer(x);
-	return err_prefix(err, RC_UNAVAILABLE, "transactional producer %s", x->transactional_id);
+	return err_prefix(err, RC_UNAVAILABLE,
+	                  "the brokers of kafka.brokers (%.*s) gave no transactional producer: are they up, and may this principal use the "
+	                  "transactional id %s",
+	                  STR_ARG(x->settings->kafka.brokers), x->transactional_id);
 }
 
 void transactor_close(struct transactor *x)
