@@ -33,6 +33,7 @@ become_worker() {
 		    model: simulated
 		    price: free
 		    limits: {concurrency: $INFLIGHT}
+		admin: {listen: "127.0.0.1:0"}
 		engine: {max_jobs: $((INFLIGHT + INFLIGHT / 2))}
 		policy: policy.yaml
 	END

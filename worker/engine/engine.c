@@ -73,6 +73,7 @@ static void unpin_policy(void *ctx, struct job *job)
 static void *decider_main(void *arg)
 {
 	struct engine *e = arg;
+	(void)pthread_setname_np(pthread_self(), "decider"); /* a name for people; nothing depends on it */
 	const struct flow_shop shop = {
 		.settings = e->settings,
 		.wire = e->wire,

@@ -349,6 +349,7 @@ static void hand_over(struct pool *pool)
 void *pool_run(void *arg)
 {
 	struct pool *pool = arg;
+	(void)pthread_setname_np(pthread_self(), "pool"); /* a name for people; nothing depends on it */
 	while (!atomic_load_explicit(&pool->stop, memory_order_acquire)) {
 		int64_t now_us = clock_mono_us();
 		obey(pool);
