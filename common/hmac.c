@@ -7,14 +7,15 @@
 #include "common/hmac.h"
 
 #include <errno.h>
-#include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 #include "common/arena.h"
+
+enum { HMAC_BLOCK = 64 };
 
 struct sha256 {
 	EVP_MD *algorithm; /* fetched once: EVP_sha256() would look it up at every begin */
@@ -82,14 +83,70 @@ void sha256_once(struct str data, uint8_t out[SHA256_BYTES])
 		broken("SHA-256");
 }
 
+/* RFC 2104: the key fills a block, and the block opens two hashes. Both are kept just behind that block, so that a message
+ * costs its own bytes and no look-up of an algorithm (OpenSSL's one-shot HMAC spends more on that than on a prompt). */
+struct hmac {
+	struct sha256 *inner, *outer, *work;
+};
+
+static struct sha256 *behind_key(const uint8_t block[HMAC_BLOCK], uint8_t pad)
+{
+	uint8_t padded[HMAC_BLOCK];
+	for (unsigned i = 0; i < HMAC_BLOCK; i++)
+		padded[i] = block[i] ^ pad;
+	struct sha256 *h = sha256_new();
+	sha256_add(h, padded, sizeof padded);
+	OPENSSL_cleanse(padded, sizeof padded);
+	return h;
+}
+
+struct hmac *hmac_new(struct str key)
+{
+	uint8_t block[HMAC_BLOCK] = {0};
+	if (key.len > sizeof block)
+		sha256_once(key, block);
+	else if (key.len != 0)
+		memcpy(block, key.data, key.len);
+	struct hmac *h = heap_zalloc(1, sizeof *h);
+	h->inner = behind_key(block, 0x36);
+	h->outer = behind_key(block, 0x5c);
+	h->work = sha256_new();
+	OPENSSL_cleanse(block, sizeof block);
+	return h;
+}
+
+void hmac_free(struct hmac *h)
+{
+	if (h == NULL)
+		return;
+	sha256_free(h->inner);
+	sha256_free(h->outer);
+	sha256_free(h->work);
+	free(h);
+}
+
+static void start_from(struct sha256 *h, const struct sha256 *there)
+{
+	if (EVP_MD_CTX_copy_ex(h->state, there->state) != 1)
+		broken("HMAC-SHA-256");
+}
+
+void hmac_message(struct hmac *h, struct str message, uint8_t out[SHA256_BYTES])
+{
+	uint8_t digest[SHA256_BYTES];
+	start_from(h->work, h->inner);
+	sha256_add(h->work, message.data, message.len);
+	sha256_end(h->work, digest);
+	start_from(h->work, h->outer);
+	sha256_add(h->work, digest, sizeof digest);
+	sha256_end(h->work, out);
+}
+
 void hmac_sha256(struct str key, struct str message, uint8_t out[SHA256_BYTES])
 {
-	size_t written = 0;
-	/* an empty key is legal in RFC 2104, but OpenSSL takes a NULL key for "the key of before" */
-	const void *key_bytes = key.len != 0 ? key.data : "", *message_bytes = message.len != 0 ? message.data : "";
-	if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key_bytes, key.len, message_bytes, message.len, out, SHA256_BYTES, &written) == NULL ||
-	    written != SHA256_BYTES)
-		broken("HMAC-SHA-256");
+	struct hmac *h = hmac_new(key);
+	hmac_message(h, message, out);
+	hmac_free(h);
 }
 
 void hex_encode(const uint8_t *bytes, size_t count, char *out)

@@ -23,6 +23,10 @@ void sha256_once(struct str data, uint8_t out[SHA256_BYTES]);
 
 /* The keyed one: hmac over one message (RFC 2104). */
 void hmac_sha256(struct str key, struct str message, uint8_t out[SHA256_BYTES]);
+struct hmac;                             /* the same for many messages under one key, which is read once; reusable */
+struct hmac *hmac_new(struct str key);   /* free with hmac_free */
+void hmac_free(struct hmac *h);
+void hmac_message(struct hmac *h, struct str message, uint8_t out[SHA256_BYTES]);
 
 void hex_encode(const uint8_t *bytes, size_t count, char *out); /* 2 * count characters and a NUL */
 void random_bytes(void *out, size_t bytes);                     /* getrandom(2) */

@@ -31,17 +31,24 @@ static struct cache *open_cache(const struct settings *settings, struct metrics 
 	return cache;
 }
 
-static struct cache_slot slot_of(const struct cache *cache, const char *material)
+static void key_of(struct cache *cache, const char *material, uint8_t key[CACHE_KEY_BYTES])
+{
+	struct cache_conn *conn = cache_conn_new(cache);
+	cache_key(conn, str_of(material), key);
+	cache_conn_free(conn);
+}
+
+static struct cache_slot slot_of(struct cache *cache, const char *material)
 {
 	struct cache_slot slot = {0};
-	cache_key(cache, str_of(material), slot.key);
+	key_of(cache, material, slot.key);
 	return slot;
 }
 
-static struct cache_entry entry_of(const struct cache *cache, const char *material, struct str value, int64_t ttl_ms)
+static struct cache_entry entry_of(struct cache *cache, const char *material, struct str value, int64_t ttl_ms)
 {
 	struct cache_entry entry = {.value = value, .ttl_ms = ttl_ms};
-	cache_key(cache, str_of(material), entry.key);
+	key_of(cache, material, entry.key);
 	return entry;
 }
 
@@ -430,7 +437,7 @@ static void a_redis_that_stops_answering_costs_one_timeout_at_a_time(void **stat
 	metrics_free(metrics);
 }
 
-static void plant(const struct cache *cache, const char *command, const char *material, const char *value, size_t len)
+static void plant(struct cache *cache, const char *command, const char *material, const char *value, size_t len)
 {
 	struct cache_slot slot = slot_of(cache, material);
 	char key[5 + 2 * CACHE_KEY_BYTES + 1] = "pm:d:";

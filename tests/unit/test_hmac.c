@@ -98,6 +98,14 @@ static void hmac_gives_the_digests_of_rfc_4231(void **state)
 		hmac_sha256(cases[i].key, cases[i].data, digest);
 		hex_encode(digest, sizeof digest, hex);
 		assert_string_equal(hex, cases[i].digest);
+		struct hmac *kept = hmac_new(cases[i].key);
+		for (int again = 0; again < 3; again++) { /* one message leaves nothing behind for the next */
+			hmac_message(kept, STR("another message"), digest);
+			hmac_message(kept, cases[i].data, digest);
+			hex_encode(digest, sizeof digest, hex);
+			assert_string_equal(hex, cases[i].digest);
+		}
+		hmac_free(kept);
 	}
 }
 

@@ -39,6 +39,7 @@ struct cache {
 struct cache_conn {
 	struct cache *cache;
 	struct far_conn *far; /* NULL: memory only */
+	struct hmac *namer; /* of keys */
 	char value[CACHE_MAX_VALUE];
 };
 
@@ -112,6 +113,7 @@ struct cache_conn *cache_conn_new(struct cache *cache)
 {
 	struct cache_conn *conn = heap_zalloc(1, sizeof *conn);
 	conn->cache = cache;
+	conn->namer = hmac_new((struct str){cache->secret, cache->secret_len});
 	if (cache->far != NULL)
 		conn->far = far_conn_new(cache->far);
 	return conn;
@@ -122,12 +124,13 @@ void cache_conn_free(struct cache_conn *conn)
 	if (conn == NULL)
 		return;
 	far_conn_free(conn->far);
+	hmac_free(conn->namer);
 	free(conn);
 }
 
-void cache_key(const struct cache *cache, struct str material, uint8_t key[CACHE_KEY_BYTES])
+void cache_key(struct cache_conn *conn, struct str material, uint8_t key[CACHE_KEY_BYTES])
 {
-	hmac_sha256((struct str){cache->secret, cache->secret_len}, material, key);
+	hmac_message(conn->namer, material, key);
 }
 
 bool cache_has_secret(const struct cache *cache)

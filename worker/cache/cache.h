@@ -36,7 +36,7 @@ void cache_close(struct cache *cache); /* after its conns; nothing may be parked
 struct cache_conn *cache_conn_new(struct cache *cache); /* does not connect yet */
 void cache_conn_free(struct cache_conn *conn);
 
-void cache_key(const struct cache *cache, struct str material, uint8_t key[CACHE_KEY_BYTES]); /* HMAC-SHA-256(secret, material) */
+void cache_key(struct cache_conn *conn, struct str material, uint8_t key[CACHE_KEY_BYTES]); /* HMAC-SHA-256(secret, material) */
 /* True when the secret is configured: only then may the key be shown as prompt_hash. */
 bool cache_has_secret(const struct cache *cache);
 

@@ -35,6 +35,7 @@ struct far {
 struct far_conn {
 	struct far *far;
 	struct redis *redis;
+	struct hmac *seal;
 	char key_text[FAR_BATCH][KEY_TEXT];
 	char (*sealed)[SEALED_MAX]; /* FAR_BATCH of them; taken with the first write */
 };
@@ -93,6 +94,7 @@ struct far_conn *far_conn_new(struct far *far)
 	struct far_conn *conn = heap_zalloc(1, sizeof *conn);
 	conn->far = far;
 	conn->redis = redis_new(&far->address, far->timeout_ms, SEALED_MAX);
+	conn->seal = hmac_new(far->secret);
 	return conn;
 }
 
@@ -101,6 +103,7 @@ void far_conn_free(struct far_conn *conn)
 	if (conn == NULL)
 		return;
 	redis_free(conn->redis);
+	hmac_free(conn->seal);
 	free(conn->sealed);
 	free(conn);
 }
@@ -144,6 +147,7 @@ static void answered(struct far_conn *conn)
 
 struct opening { /* of the values that one MGET brought */
 	struct far *far;
+	struct hmac *seal;
 	const uint8_t *const *keys;
 	void (*found)(void *ctx, uint32_t index, struct str value, int64_t left_ms);
 	void *ctx;
@@ -154,7 +158,7 @@ static void open_value(void *ctx, uint32_t index, struct str bytes)
 	struct opening *o = ctx;
 	struct str value;
 	int64_t end_ms;
-	if (!sealed_read(o->far->secret, o->keys[index], bytes, &value, &end_ms)) {
+	if (!sealed_read(o->seal, o->keys[index], bytes, &value, &end_ms)) {
 		counter_add(o->far->rubbish, 1);
 		log_warn(o->far->log, "cache", "a value in redis does not open: taken for a miss", LOG_C("address", o->far->address.shown),
 		         LOG_C("advice", "another program writes under this key_prefix, or another secret is in use"));
@@ -173,7 +177,7 @@ void far_read(struct far_conn *conn, const uint8_t *const *keys, uint32_t count,
 	struct str texts[FAR_BATCH];
 	for (uint32_t i = 0; i < count; i++)
 		texts[i] = key_text(conn, i, keys[i]);
-	struct opening opening = {far, keys, found, ctx};
+	struct opening opening = {far, conn->seal, keys, found, ctx};
 	struct err why;
 	int64_t begun_us = clock_mono_us();
 	bool old = redis_is_connected(conn->redis);
@@ -206,7 +210,7 @@ void far_write(struct far_conn *conn, const struct cache_entry *entries, uint32_
 		const struct cache_entry *e = &entries[i];
 		if (e->value.data == NULL || e->value.len > CACHE_MAX_VALUE || e->ttl_ms <= 0)
 			continue;
-		size_t len = sealed_write(far->secret, e->key, e->value, clock_wall_ms() + e->ttl_ms, conn->sealed[set_count]);
+		size_t len = sealed_write(conn->seal, e->key, e->value, clock_wall_ms() + e->ttl_ms, conn->sealed[set_count]);
 		sets[set_count] = (struct redis_set){key_text(conn, set_count, e->key), {conn->sealed[set_count], len}, e->ttl_ms};
 		set_count++;
 	}

@@ -9,40 +9,38 @@
 
 #include <string.h>
 
-#include "common/hmac.h"
-
 enum { VERSION = 1, END_AT = 1, MAC_AT = 9, MAC_BYTES = 16 };
 
-static void make_mac(struct str secret, const char *head, const uint8_t key[CACHE_KEY_BYTES], struct str value, uint8_t mac[SHA256_BYTES])
+static void make_mac(struct hmac *seal, const char *head, const uint8_t key[CACHE_KEY_BYTES], struct str value, uint8_t mac[SHA256_BYTES])
 {
 	char message[MAC_AT + CACHE_KEY_BYTES + CACHE_MAX_VALUE];
 	memcpy(message, head, MAC_AT);
 	memcpy(message + MAC_AT, key, CACHE_KEY_BYTES);
 	if (value.len != 0)
 		memcpy(message + MAC_AT + CACHE_KEY_BYTES, value.data, value.len);
-	hmac_sha256(secret, (struct str){message, MAC_AT + CACHE_KEY_BYTES + value.len}, mac);
+	hmac_message(seal, (struct str){message, MAC_AT + CACHE_KEY_BYTES + value.len}, mac);
 }
 
-size_t sealed_write(struct str secret, const uint8_t key[CACHE_KEY_BYTES], struct str value, int64_t end_ms, char out[SEALED_MAX])
+size_t sealed_write(struct hmac *seal, const uint8_t key[CACHE_KEY_BYTES], struct str value, int64_t end_ms, char out[SEALED_MAX])
 {
 	uint8_t mac[SHA256_BYTES];
 	out[0] = VERSION;
 	for (unsigned i = 0; i < 8; i++)
 		out[END_AT + i] = (char)((uint64_t)end_ms >> (8 * i) & 0xff);
-	make_mac(secret, out, key, value, mac);
+	make_mac(seal, out, key, value, mac);
 	memcpy(out + MAC_AT, mac, MAC_BYTES);
 	if (value.len != 0)
 		memcpy(out + SEALED_EXTRA, value.data, value.len);
 	return SEALED_EXTRA + value.len;
 }
 
-bool sealed_read(struct str secret, const uint8_t key[CACHE_KEY_BYTES], struct str bytes, struct str *ret_value, int64_t *ret_end_ms)
+bool sealed_read(struct hmac *seal, const uint8_t key[CACHE_KEY_BYTES], struct str bytes, struct str *ret_value, int64_t *ret_end_ms)
 {
 	if (bytes.len < SEALED_EXTRA || bytes.len > SEALED_MAX || bytes.data[0] != VERSION)
 		return false;
 	struct str value = {bytes.data + SEALED_EXTRA, bytes.len - SEALED_EXTRA};
 	uint8_t mac[SHA256_BYTES];
-	make_mac(secret, bytes.data, key, value, mac);
+	make_mac(seal, bytes.data, key, value, mac);
 	unsigned differs = 0; /* in constant time: how far a forgery got is nobody's business */
 	for (unsigned i = 0; i < MAC_BYTES; i++)
 		differs |= mac[i] ^ (uint8_t)bytes.data[MAC_AT + i];

@@ -12,13 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/hmac.h"
 #include "worker/cache/cache.h"
 
 enum { SEALED_EXTRA = 25, SEALED_MAX = CACHE_MAX_VALUE + SEALED_EXTRA };
 
-/* value.len <= CACHE_MAX_VALUE. Returns the sealed length. */
-size_t sealed_write(struct str secret, const uint8_t key[CACHE_KEY_BYTES], struct str value, int64_t end_ms, char out[SEALED_MAX]);
+/* seal: of the secret; a thread's own. value.len <= CACHE_MAX_VALUE. Returns the sealed length. */
+size_t sealed_write(struct hmac *seal, const uint8_t key[CACHE_KEY_BYTES], struct str value, int64_t end_ms, char out[SEALED_MAX]);
 /* The value, inside bytes. False when it does not open. Whether its time is over is the caller's to judge. */
-bool sealed_read(struct str secret, const uint8_t key[CACHE_KEY_BYTES], struct str bytes, struct str *ret_value, int64_t *ret_end_ms);
+bool sealed_read(struct hmac *seal, const uint8_t key[CACHE_KEY_BYTES], struct str bytes, struct str *ret_value, int64_t *ret_end_ms);
 
 #endif

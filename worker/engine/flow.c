@@ -214,7 +214,7 @@ static void name_keys(struct flow *flow, struct list *decoded, struct batch *bat
 		struct job *job = batch->jobs[batch->count] = LINK_OWNER(struct job, link, link);
 		struct cache_slot *slot = &batch->slots[batch->count];
 		*slot = (struct cache_slot){.source = CACHE_MISS};
-		cache_key(flow->shop.cache, route_key_material(flow->policy, flow->scratch, job), slot->key);
+		cache_key(flow->cache, route_key_material(flow->policy, flow->scratch, job), slot->key);
 		job->dec.has_prompt_hash = shown;
 		memcpy(job->dec.prompt_hash, slot->key, sizeof job->dec.prompt_hash);
 	}
