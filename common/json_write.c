@@ -48,6 +48,32 @@ void json_write_str(struct buf *out, struct str s)
 	buf_char(out, '"');
 }
 
+/* A number of few decimals, as prices, temperatures and thresholds are: d is n/scale exactly as the nearest double goes, for
+ * both are whole and below 2^53 and a division is rounded once. So "n" with a point in it reads back as d, and the first
+ * scale that fits is the shortest. */
+static bool write_short(struct buf *out, double d)
+{
+	double size = fabs(d), scale = 10;
+	if (!(size >= 0.001 && size < 1e9))
+		return false;
+	for (int decimals = 1; decimals <= 6; decimals++, scale *= 10) {
+		double n = nearbyint(size * scale);
+		if (n / scale != size)
+			continue;
+		int64_t whole = (int64_t)n / (int64_t)scale, part = (int64_t)n % (int64_t)scale;
+		if (d < 0)
+			buf_char(out, '-');
+		buf_i64(out, whole);
+		char *p = buf_room(out, (size_t)decimals + 1);
+		*p = '.';
+		for (int i = decimals; i > 0; i--, part /= 10)
+			p[i] = (char)('0' + part % 10);
+		out->len += (size_t)decimals + 1;
+		return true;
+	}
+	return false;
+}
+
 void json_write_double(struct buf *out, double d)
 {
 	if (!isfinite(d)) {
@@ -58,6 +84,8 @@ void json_write_double(struct buf *out, double d)
 		buf_i64(out, (int64_t)d);
 		return;
 	}
+	if (write_short(out, d))
+		return;
 	char text[32];
 	for (int digits = 15; digits <= 17; digits++) {
 		int n = snprintf(text, sizeof text, "%.*g", digits, d);

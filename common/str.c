@@ -197,14 +197,6 @@ char *buf_room(struct buf *buf, size_t bytes)
 	return buf->data + buf->len;
 }
 
-void buf_add(struct buf *buf, const void *data, size_t bytes)
-{
-	if (bytes == 0)
-		return;
-	memcpy(buf_room(buf, bytes), data, bytes);
-	buf->len += bytes;
-}
-
 void buf_str(struct buf *buf, struct str s)
 {
 	buf_add(buf, s.data, s.len);
@@ -213,12 +205,6 @@ void buf_str(struct buf *buf, struct str s)
 void buf_cstr(struct buf *buf, const char *s)
 {
 	buf_add(buf, s, strlen(s));
-}
-
-void buf_char(struct buf *buf, char c)
-{
-	*buf_room(buf, 1) = c;
-	buf->len++;
 }
 
 void buf_i64(struct buf *buf, int64_t n)

@@ -25,7 +25,6 @@ struct str {
 #define STR_NULL ((struct str){NULL, 0})
 /* For printf("%.*s"): cut at 2^20 so that the int cannot overflow. */
 #define STR_ARG(s) (int)((s).len < 1048576 ? (s).len : 1048576), ((s).data != NULL ? (s).data : "")
-
 static inline struct str str_of(const char *cstr)
 {
 	return cstr == NULL ? STR_NULL : (struct str){cstr, strlen(cstr)};
@@ -62,10 +61,15 @@ struct buf {
 
 void buf_init(struct buf *buf, struct arena *arena, size_t first_bytes);
 char *buf_room(struct buf *buf, size_t bytes); /* space for that many more bytes at the end; len is not moved */
-void buf_add(struct buf *buf, const void *data, size_t bytes);
+static inline void buf_add(struct buf *buf, const void *data, size_t bytes) /* inline: a record is hundreds of small pieces */
+{
+	if (bytes != 0)
+		memcpy(buf->cap - buf->len >= bytes ? buf->data + buf->len : buf_room(buf, bytes), data, bytes);
+	buf->len += bytes;
+}
+static inline void buf_char(struct buf *buf, char c) { buf_add(buf, &c, 1); }
 void buf_str(struct buf *buf, struct str s);
 void buf_cstr(struct buf *buf, const char *s);
-void buf_char(struct buf *buf, char c);
 void buf_i64(struct buf *buf, int64_t n);
 void buf_printf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static inline struct str buf_view(const struct buf *buf)

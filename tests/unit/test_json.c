@@ -315,6 +315,28 @@ static void what_is_written_reads_back(void **state)
 	assert_true(str_eq(buf_view(&out), STR("null,null,0.3\"\"")));
 }
 
+static void short_numbers_are_written_as_printf_writes_them(void **state)
+{
+	uint64_t seed = 7;
+	for (int round = 0; round < 20000; round++) {
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		double scale = 1;
+		for (uint64_t i = seed >> 40 & 7; i > 0; i--)
+			scale *= 10;
+		double d = (double)(int64_t)(seed >> 20 & ((UINT64_C(1) << (seed >> 50 & 31)) - 1)) / scale;
+		d = round % 3 == 0 ? -d : d;
+		char text[40];
+		struct buf out;
+		buf_init(&out, *state, 0);
+		json_write_double(&out, d);
+		buf_char(&out, '\0');
+		if (d != 0 && (fabs(d) < 1e-4 || fabs(d) >= 1e9)) /* other forms are as right */
+			continue;
+		(void)snprintf(text, sizeof text, "%.15g", d == 0 && signbit(d) ? -0.0 : d); /* fits */
+		assert_string_equal(out.data, text);
+	}
+}
+
 static void keys_and_elements_keep_their_commas(void **state)
 {
 	struct buf out;
@@ -501,6 +523,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(whole_numbers_are_exact, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(long_numbers_become_the_nearest_double, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_written_reads_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(short_numbers_are_written_as_printf_writes_them, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(keys_and_elements_keep_their_commas, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(generated_documents_agree_with_json_c_both_ways, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(mutated_documents_never_break_the_reader, set_up, tear_down),

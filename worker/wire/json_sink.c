@@ -21,7 +21,7 @@ static struct buf *begin(struct sink *sink, const char *name)
 	struct buf *out = json_of(sink)->out;
 	char last = out->len != 0 ? out->data[out->len - 1] : '{';
 	size_t len = name != NULL ? strlen(name) : 0;
-	char *p = buf_room(out, len + 4), *start = p;
+	char *p = out->cap - out->len >= len + 4 ? out->data + out->len : buf_room(out, len + 4), *start = p;
 	if (last != '{' && last != '[' && last != ':')
 		*p++ = ',';
 	if (name != NULL) {
