@@ -226,11 +226,12 @@ void buf_printf(struct buf *buf, const char *fmt, ...)
 	va_list ap, again;
 	va_start(ap, fmt);
 	va_copy(again, ap);
-	int n = vsnprintf(NULL, 0, fmt, ap);
+	size_t room = buf->cap - buf->len;
+	int n = vsnprintf(room != 0 ? buf->data + buf->len : NULL, room, fmt, ap); /* most often it fits */
 	va_end(ap);
-	if (n > 0) {
+	if (n > 0 && (size_t)n >= room)
 		(void)vsnprintf(buf_room(buf, (size_t)n + 1), (size_t)n + 1, fmt, again); /* measured just above */
+	if (n > 0)
 		buf->len += (size_t)n;
-	}
 	va_end(again);
 }

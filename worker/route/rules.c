@@ -223,7 +223,14 @@ static bool holds(struct eval *e, const struct cond *cond)
 
 static void describe_count(struct buf *out, const char *about, uint32_t n, const char *unit, const char *bound, uint32_t limit)
 {
-	buf_printf(out, "%s%u %s%s, %u or %s", about, n, unit, n == 1 ? "" : "s", limit, bound);
+	buf_cstr(out, about); /* piece by piece: a reason is written for each record */
+	buf_i64(out, n);
+	buf_char(out, ' ');
+	buf_cstr(out, unit);
+	buf_cstr(out, n == 1 ? ", " : "s, ");
+	buf_i64(out, limit);
+	buf_cstr(out, " or ");
+	buf_cstr(out, bound);
 }
 
 static void describe(struct buf *out, const struct eval *e, const struct cond *cond)
@@ -232,7 +239,9 @@ static void describe(struct buf *out, const struct eval *e, const struct cond *c
 	const struct request *req = &e->turn->job->req;
 	switch (cond->kind) {
 	case COND_KEYWORDS:
-		buf_printf(out, "keyword \"%.*s\"", STR_ARG(keywords_found(e->rules->keywords, e->scratch->keywords, cond->number)));
+		buf_cstr(out, "keyword \"");
+		buf_str(out, keywords_found(e->rules->keywords, e->scratch->keywords, cond->number));
+		buf_char(out, '"');
 		break;
 	case COND_REGEX: buf_printf(out, "pattern %.*s", STR_ARG(cond->name)); break;
 	case COND_MIN_CHARS: describe_count(out, "", text->chars, "character", "more", cond->number); break;
@@ -261,7 +270,8 @@ static struct str reason(const struct eval *e, const struct rule *rule)
 	struct buf out;
 	buf_init(&out, &e->turn->job->arena, POLICY_MAX_REASON);
 	if (rule != NULL) {
-		buf_printf(&out, "rule %.*s", STR_ARG(rule->name));
+		buf_cstr(&out, "rule ");
+		buf_str(&out, rule->name);
 		for (uint32_t i = 0; i < e->found; i++) {
 			buf_cstr(&out, i == 0 ? " (" : ", ");
 			describe(&out, e, e->findings[i]);

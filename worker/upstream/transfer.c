@@ -16,7 +16,6 @@
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -286,17 +285,24 @@ static struct transfer *take(struct transfers *ts)
 	return t;
 }
 
+static void write_header(char *line, struct str name, struct str value)
+{
+	memcpy(line, name.data, name.len);
+	memcpy(line + name.len, value.data, value.len);
+	line[name.len + value.len] = '\0';
+}
+
 /* The call's own headers stand before the fixed ones, in nodes that live in the transfer: nothing is allocated. */
 static void set_headers(struct transfers *ts, struct transfer *t, struct str key, struct str record_id)
 {
 	struct curl_slist *head = ts->headers;
 	if (record_id.data != NULL && record_id.len <= TRANSFER_ID_MAX) {
-		snprintf(t->id_line, sizeof t->id_line, "x-record-id: %.*s", STR_ARG(record_id));
+		write_header(t->id_line, STR("x-record-id: "), record_id);
 		t->id_node = (struct curl_slist){.data = t->id_line, .next = head};
 		head = &t->id_node;
 	}
-	if (key.data != NULL) {
-		snprintf(t->key_line, sizeof t->key_line, "Idempotency-Key: %.*s", (int)TRANSFER_KEY_CHARS, key.data);
+	if (key.data != NULL && key.len <= TRANSFER_KEY_CHARS) {
+		write_header(t->key_line, STR("Idempotency-Key: "), key);
 		t->key_node = (struct curl_slist){.data = t->key_line, .next = head};
 		head = &t->key_node;
 	}
