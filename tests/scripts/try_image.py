@@ -50,7 +50,7 @@ def stages(path):
 def base_root(work):
     base = os.path.join(work, "base")
     if not os.path.isdir(os.path.join(base, "etc")):
-        subprocess.run(["debootstrap", "--variant=minbase", "bookworm", base, "http://deb.debian.org/debian"], check=True)
+        subprocess.run(["debootstrap", "--variant=minbase", "bookworm", base], check=True)
     return base
 
 
