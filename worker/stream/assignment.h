@@ -40,6 +40,8 @@ void assignment_clear_marks(struct stream *s);
 void assignment_hold(struct stream *s, struct taken *t);
 /* Gives up held answers of partitions that are away. true: there were some. */
 bool assignment_drop_held(struct stream *s, int64_t now_us, bool all);
+/* Gives up one held answer of any partition. */
+bool assignment_drop_one_held(struct stream *s);
 
 /* load.c: what was committed, and where the log begins and ends. */
 void load_ask(struct stream *s, int64_t now_us); /* sends the questions that are due */

@@ -59,3 +59,14 @@ bool assignment_drop_held(struct stream *s, int64_t now_us, bool all)
 	}
 	return some;
 }
+
+bool assignment_drop_one_held(struct stream *s)
+{
+	for (uint32_t i = 0; i < s->partition_count && s->inflight.held > 0; i++)
+		for (struct taken *t = s->partitions[i]->takens; t != NULL; t = t->next)
+			if (t->state == TAKEN_HELD) {
+				stream_discard(s, t);
+				return true;
+			}
+	return false;
+}

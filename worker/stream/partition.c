@@ -202,7 +202,7 @@ static bool admit(struct partition *p, const rd_kafka_message_t *msg, struct lis
 		adopt(p, orphan);
 		return true;
 	}
-	struct job *job = job_pool_take(s->pool, msg->key_len + msg->len);
+	struct job *job = s->starved ? NULL : job_pool_take(s->pool, msg->key_len + msg->len);
 	if (job == NULL) {
 		s->starved = true;
 		return false;

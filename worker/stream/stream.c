@@ -133,28 +133,51 @@ static void take_events(struct stream *s)
 	}
 }
 
-/* Round robin over the partitions. true: there is more to read at once. */
-static bool read_records(struct stream *s)
+/* Round robin over the partitions. When the pool is empty only records that are in the worker already are taken up. */
+static uint32_t read_partitions(struct stream *s, struct list *out, uint32_t *ret_idle)
 {
-	if (s->phase != STREAM_RUNNING || s->revoke.list != NULL || s->starved || s->partition_count == 0)
-		return false;
-	struct list out = {0};
-	uint32_t looked_at = 0, idle = 0;
-	while (looked_at < TURN_RECORDS && idle < s->partition_count && !s->starved) {
+	uint32_t looked_at = 0, idle = 0, first = s->turn;
+	while (looked_at < TURN_RECORDS && idle < s->partition_count) {
 		struct partition *p = s->partitions[s->turn % s->partition_count];
-		uint32_t n = partition_read(p, PARTITION_BATCH, &out);
+		bool was_starved = s->starved;
+		uint32_t n = was_starved && p->orphan_count == 0 ? 0 : partition_read(p, PARTITION_BATCH, out);
+		if (s->starved && !was_starved)
+			first = s->turn;
 		idle = n == 0 ? idle + 1 : 0;
 		looked_at += n;
-		if (!s->starved) /* the one that found the pool empty is the first to be asked again */
-			s->turn++;
+		s->turn++;
 	}
+	if (s->starved) /* the one that found the pool empty is the first to be asked again */
+		s->turn = first;
+	*ret_idle = idle;
+	return looked_at;
+}
+
+/* Finished answers of partitions that went away make room; and where nothing but such answers fills the pool, one that waits
+ * for its record gives way to the records before it. */
+static bool make_room(struct stream *s)
+{
+	if (assignment_drop_held(s, clock_mono_us(), true))
+		return true;
+	return atomic_load_explicit(&s->outstanding, memory_order_relaxed) == 0 && assignment_drop_one_held(s);
+}
+
+/* true: there is more to read at once. */
+static bool read_records(struct stream *s)
+{
+	if (s->phase != STREAM_RUNNING || s->revoke.list != NULL || s->partition_count == 0 ||
+	    (s->starved && s->inflight.orphans == 0))
+		return false;
+	struct list out = {0};
+	uint32_t idle;
+	uint32_t looked_at = read_partitions(s, &out, &idle);
 	if (out.count > 0) {
 		counter_add(s->m.fetched, out.count);
 		atomic_fetch_add_explicit(&s->outstanding, (uint32_t)out.count, memory_order_relaxed);
 		s->hooks.deliver(s->hooks.ctx, &out);
 	}
-	if (s->starved && assignment_drop_held(s, clock_mono_us(), true))
-		s->starved = false; /* answers of partitions that went away made room */
+	if (s->starved && make_room(s))
+		s->starved = false;
 	return looked_at >= TURN_RECORDS || (!s->starved && idle < s->partition_count);
 }
 
@@ -237,7 +260,8 @@ static void sleep_until_work(struct stream *s, bool more, int64_t now_us)
 			uint64_t count;
 			ssize_t got = read(s->wake_fd, &count, sizeof count);
 			(void)got; /* EAGAIN: it was cleared before */
-			atomic_store_explicit(&s->wake_pending, false, memory_order_release);
+			/* an exchange, not a store: it must see what a waker did who found the flag still set */
+			(void)atomic_exchange_explicit(&s->wake_pending, false, memory_order_acq_rel);
 		}
 	}
 }
