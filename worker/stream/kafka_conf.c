@@ -13,7 +13,7 @@ static const char *const owned[] = {
 	"isolation.level",   "enable.auto.commit",     "enable.auto.offset.store", "auto.offset.reset",   "transactional.id",
 	"group.id",          "transaction.timeout.ms", "enable.idempotence",       "bootstrap.servers",   "metadata.broker.list",
 	"group.instance.id", "session.timeout.ms",     "group.protocol",           "enable.partition.eof", "auto.commit.enable",
-	"partition.assignment.strategy",
+	"partition.assignment.strategy", "heartbeat.interval.ms", "partitioner",
 };
 
 /* Thread: librdkafka's. */
@@ -63,9 +63,16 @@ struct default_property {
 	const char *name, *value;
 };
 
-static enum rc set_all(rd_kafka_conf_t *conf, const struct default_property *all, size_t count, struct err *err)
+/* The user's own value stays; what the promise rests on cannot be among the user's (owned). */
+static enum rc set_all(rd_kafka_conf_t *conf, const struct pair_list *users, const struct default_property *all, size_t count,
+                       struct err *err)
 {
 	for (size_t i = 0; i < count; i++) {
+		bool named = false;
+		for (uint32_t k = 0; k < users->count; k++)
+			named = named || str_is(users->items[k].name, all[i].name);
+		if (named)
+			continue;
 		enum rc rc = kafka_conf_set(conf, all[i].name, all[i].value, err);
 		if (rc != RC_OK)
 			return rc;
@@ -103,7 +110,7 @@ enum rc kafka_conf_base(const struct settings *settings, struct kafka_client *cl
 	rd_kafka_conf_set_log_cb(conf, on_log);
 	rd_kafka_conf_set_opaque(conf, client);
 	set_soft(conf, "retry.backoff.max.ms", "100");
-	enum rc rc = set_all(conf, defaults, sizeof defaults / sizeof defaults[0], err);
+	enum rc rc = set_all(conf, &settings->kafka.properties, defaults, sizeof defaults / sizeof defaults[0], err);
 	if (rc == RC_OK)
 		rc = set_str(conf, "bootstrap.servers", settings->kafka.brokers, err);
 	if (rc == RC_OK)
@@ -150,7 +157,7 @@ enum rc kafka_conf_consumer(const struct settings *settings, struct kafka_client
 	if (rc != RC_OK)
 		return rc;
 	set_soft(conf, "fetch.queue.backoff.ms", "20");
-	rc = set_all(conf, fixed, sizeof fixed / sizeof fixed[0], err);
+	rc = set_all(conf, &settings->kafka.properties, fixed, sizeof fixed / sizeof fixed[0], err);
 	if (rc == RC_OK)
 		rc = set_group(conf, &settings->kafka, err);
 	if (rc != RC_OK) {
@@ -178,7 +185,7 @@ enum rc kafka_conf_producer(const struct settings *settings, struct kafka_client
 	if (rc != RC_OK)
 		return rc;
 	int64_t message_max = (int64_t)settings->output.max_bytes + 64 * 1024; /* key and headers beside the value */
-	rc = set_all(conf, fixed, sizeof fixed / sizeof fixed[0], err);
+	rc = set_all(conf, &settings->kafka.properties, fixed, sizeof fixed / sizeof fixed[0], err);
 	if (rc == RC_OK)
 		rc = set_number(conf, "message.max.bytes", message_max < 1000000 ? 1000000 : message_max, err);
 	if (rc == RC_OK && transactional_id != NULL)
