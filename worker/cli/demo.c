@@ -148,7 +148,7 @@ static void end(struct demo *demo)
 		while (!engine_idle(demo->engine) && clock_mono_us() < until_us)
 			(void)usleep(10000); /* a shorter sleep does no harm */
 	}
-	engine_stop(demo->engine);
+	(void)engine_stop(demo->engine); /* its cluster is in this process: no call hangs on it */
 	demo_world_stop(demo->world);
 	demo_feed_close(demo->feed);
 	demo_report_free(demo->report);

@@ -51,7 +51,10 @@ static int serve(const struct settings *settings)
 	}
 	if (rc != RC_OK)
 		log_error(log, "engine", "cannot go on", LOG_C("error", err.text));
-	engine_stop(engine);
+	if (engine_stop(engine) != RC_OK) {
+		log_error(log, "engine", "a call into the Kafka client does not come back; ending without it: nothing committed is lost");
+		_exit(EXIT_FAILED);
+	}
 	if (rc == RC_OK)
 		log_info(log, "engine", "stopped", LOG_C("version", POINTSMAN_VERSION));
 	metrics_free(metrics);

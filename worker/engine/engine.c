@@ -238,7 +238,7 @@ enum rc engine_start(const struct engine_options *options, struct engine **ret, 
 	e->pool = job_pool_new(e->settings->engine.max_jobs, e->settings->engine.max_bytes, unpin_policy, e);
 	enum rc rc = start_rooms(e, err);
 	if (rc != RC_OK) {
-		engine_stop(e);
+		(void)engine_stop(e); /* the first error is the one to tell */
 		return rc;
 	}
 	*ret = e;
@@ -286,13 +286,13 @@ enum rc engine_health(struct engine *engine, struct err *err)
 
 /* In the opposite order of the start. The stream stops first: after it nothing new comes in and nothing is written, and the
  * jobs that are still out have nowhere to go but back to the pool that dies with the engine. */
-void engine_stop(struct engine *engine)
+enum rc engine_stop(struct engine *engine)
 {
 	if (engine == NULL)
-		return;
+		return RC_OK;
 	admin_stop(engine->admin);
-	if (engine->stream != NULL)
-		stream_stop(engine->stream);
+	if (engine->stream != NULL && stream_stop(engine->stream) != RC_OK)
+		return RC_FATAL;
 	if (engine->upstream != NULL)
 		upstream_stop(engine->upstream);
 	control_stop(engine->control);
@@ -311,4 +311,5 @@ void engine_stop(struct engine *engine)
 	handover_close(&engine->work);
 	pthread_mutex_destroy(&engine->policy_lock);
 	free(engine);
+	return RC_OK;
 }

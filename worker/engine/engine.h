@@ -31,8 +31,9 @@ void engine_drain(struct engine *engine);
 bool engine_idle(struct engine *engine);
 /* Gives up calls on the wire: their records stay unfinished and are taken up by whoever gets the partition. */
 void engine_abort(struct engine *engine);
-/* Commits what is finished, leaves the group, ends all threads, frees all. NULL is fine. */
-void engine_stop(struct engine *engine);
+/* Commits what is finished, leaves the group, ends all threads, frees all. NULL is fine. RC_FATAL: a thread hangs in a call
+ * that cannot be cancelled; nothing was freed, and nothing that the engine uses may be: end the process by _exit. */
+enum rc engine_stop(struct engine *engine);
 
 /* RC_FATAL: the process should end (it says why). */
 enum rc engine_health(struct engine *engine, struct err *err);

@@ -72,6 +72,7 @@ static void on_assign(struct stream *s, const rd_kafka_topic_partition_list_t *l
 		partition_set_lease(p, s->phase == STREAM_RUNNING ? LEASE_LIVE : LEASE_DRAINING, true);
 	}
 	s->assigned = true;
+	stream_set_reachable(s, true);
 	counter_add(s->m.rebalances, 1);
 	log_info(s->log, "stream", "partitions assigned", LOG_I("partitions", list->cnt));
 }
@@ -167,44 +168,52 @@ static void revoke_tick(struct stream *s, int64_t now_us)
 		}
 		return;
 	}
-	if (in_batch || (uncommitted && now_us < r->give_up_us))
+	/* one that is still under way then may be given up: it is the old generation's, and whoever gets the partition waits
+	 * until it is settled */
+	if ((in_batch || uncommitted) && now_us < r->give_up_us)
 		return;
 	finish_revoke(s, false);
 }
 
-static void on_error(struct stream *s, rd_kafka_resp_err_t err, const char *text)
+/* true: the consumer is dead and must be made anew. */
+static bool on_error(struct stream *s, rd_kafka_resp_err_t err, const char *text)
 {
-	if (err == RD_KAFKA_RESP_ERR__FATAL) {
-		char why[512] = "";
-		rd_kafka_resp_err_t code = rd_kafka_fatal_error(s->consumer, why, sizeof why);
-		if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
+	char why[512] = "";
+	/* an event of a fatal error bears the error's own code, so the client is asked */
+	rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(s->consumer, why, sizeof why);
+	if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
+		if (fatal == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
 			stream_fail(s, "another worker with kafka.instance %.*s is running in group %.*s: give each its own name, or none",
 			            STR_ARG(s->settings->kafka.instance), STR_ARG(s->settings->kafka.group));
-			return;
+			return false;
 		}
 		log_error(s->log, "stream", "consumer failed; joining anew", LOG_C("error", why));
-		assignment_lose_all(s);
-		s->consumer_again_us = clock_mono_us() + AGAIN_US;
-		return;
+		return true;
 	}
 	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
 		stream_set_reachable(s, false);
 		log_warn(s->log, "stream", "no broker is reachable; outputs are kept and tried again", LOG_C("error", text));
-		return;
+		return false;
 	}
 	log_warn(s->log, "stream", "consumer error", LOG_C("name", rd_kafka_err2name(err)), LOG_C("error", text));
+	return false;
 }
 
 void assignment_event(struct stream *s, rd_kafka_event_t *event)
 {
 	rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+	bool dead = false;
 	if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
-		on_error(s, err, rd_kafka_event_error_string(event));
+		dead = on_error(s, err, rd_kafka_event_error_string(event));
 	else if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
 		on_assign(s, rd_kafka_event_topic_partition_list(event));
 	else
 		on_revoke(s, rd_kafka_event_topic_partition_list(event));
 	rd_kafka_event_destroy(event);
+	if (!dead)
+		return;
+	assignment_lose_all(s); /* only now: the event was the consumer's */
+	s->consumer_again_us = clock_mono_us() + AGAIN_US;
 }
 
 /* Thread: librdkafka's. Must not call librdkafka. */
@@ -317,6 +326,7 @@ void assignment_partition_error(struct partition *p, const rd_kafka_message_t *m
 void assignment_marked(struct stream *s, struct partition *p)
 {
 	p->state = PARTITION_READING;
+	p->marked = p->marked || p->mark.running;
 	log_debug(s->log, "stream", "partition is read", LOG_C("topic", p->topic_name), LOG_I("partition", p->number),
 	          LOG_I("offset", p->base));
 }
@@ -335,11 +345,17 @@ void assignment_clear_marks(struct stream *s)
 		clear_mark(s->partitions[i]);
 }
 
-/* A record that was dropped lies behind the consumer: back to it. */
+/* A record that was dropped lies behind the consumer: back to it. And what librdkafka did not take is tried again. */
 static void restart_partitions(struct stream *s, int64_t now_us)
 {
 	for (uint32_t i = 0; i < s->partition_count; i++) {
 		struct partition *p = s->partitions[i];
+		if (p->state == PARTITION_READING && !p->consuming && !p->in_batch && s->revoke.list == NULL) {
+			assignment_reload(s, p);
+			p->tries = 1;
+			p->retry_at_us = now_us + AGAIN_US;
+			continue;
+		}
 		if (!p->restart_due || p->state != PARTITION_READING)
 			continue;
 		if (now_us < p->retry_at_us) {

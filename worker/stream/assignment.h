@@ -45,6 +45,8 @@ bool assignment_drop_one_held(struct stream *s);
 
 /* load.c: what was committed, and where the log begins and ends. */
 void load_ask(struct stream *s, int64_t now_us); /* sends the questions that are due */
+/* Asks anything: an answer says that a broker is reachable again. */
+void load_ping(struct stream *s);
 void load_answered(struct stream *s, rd_kafka_event_t *event);
 void load_looked_up(struct stream *s, struct lookup *l);
 /* The partition of an event's element; NULL when it was never assigned. */

@@ -42,7 +42,7 @@ struct batch {
 	struct batch_part *parts;
 	uint32_t part_count, part_cap;
 	rd_kafka_topic_partition_list_t *offsets; /* with metadata */
-	rd_kafka_consumer_group_metadata_t *group; /* NULL in at_least_once mode */
+	rd_kafka_consumer_group_metadata_t *group;
 	enum batch_result result;
 	struct list refused; /* jobs of an aborted batch whose own output is at fault; off jobs */
 	bool refusal;        /* aborted by a permanent refusal that names no record */

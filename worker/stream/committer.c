@@ -9,12 +9,13 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "worker/stream/probe.h"
 #include "worker/stream/transactor.h"
 
-enum { LOOKUP_TIMEOUT_MS = 1000, START_SLICES = 30, TOPIC_TIMEOUT_MS = 15000, CLUSTER_TIMEOUT_MS = 5000 };
+enum { LOOKUP_TIMEOUT_MS = 1000, START_SLICES = 30, TOPIC_TIMEOUT_MS = 15000, CLUSTER_TIMEOUT_MS = 5000, PROBES = 3, STOP_S = 15 };
 
 struct committer {
 	struct transactor transactor;
@@ -60,6 +61,23 @@ static const char *cstr_of(struct str s, char *out, size_t size)
 	return out;
 }
 
+/* A probe that hangs takes its producer with it; another one under the same id goes on. */
+static enum rc check_fencing(struct committer *c, const char *group, const char *topic, struct err *err)
+{
+	struct transactor *x = &c->transactor;
+	enum rc rc = RC_AGAIN;
+	for (int i = 0; i < PROBES && rc == RC_AGAIN; i++) {
+		if (x->producer == NULL && (rc = transactor_connect(x, START_SLICES, err)) != RC_OK)
+			return rc;
+		rc = probe_fencing(x->producer, group, topic, err);
+		if (rc == RC_AGAIN) {
+			log_warn(x->client.log, "stream", "probe of the broker hangs; tried with another producer", LOG_C("error", err->text));
+			transactor_abandon(x);
+		}
+	}
+	return rc == RC_AGAIN ? err_prefix(err, RC_UNAVAILABLE, "gave up") : rc;
+}
+
 static enum rc check_broker(struct committer *c, struct err *err)
 {
 	const struct settings *settings = c->transactor.settings;
@@ -71,7 +89,7 @@ static enum rc check_broker(struct committer *c, struct err *err)
 		return err_prefix(err, rc, "input.topics");
 	if (c->transactor.transactional_id[0] == '\0')
 		return RC_OK;
-	return probe_fencing(c->transactor.producer, cstr_of(settings->kafka.group, group, sizeof group), topic, err);
+	return check_fencing(c, cstr_of(settings->kafka.group, group, sizeof group), topic, err);
 }
 
 static enum rc check_outputs(struct committer *c, struct err *err)
@@ -129,25 +147,47 @@ size_t committer_take(struct committer *c, struct list *answers)
 	return handover_take(&c->answers, answers, 0);
 }
 
-void committer_stop(struct committer *c)
+enum rc committer_stop(struct committer *c)
 {
 	if (!c->started)
-		return;
+		return RC_OK;
 	atomic_store_explicit(&c->transactor.stopping, true, memory_order_release);
 	handover_wake_all(&c->tasks);
-	pthread_join(c->thread, NULL);
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += STOP_S;
+	if (pthread_clockjoin_np(c->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+		return RC_FATAL;
 	c->started = false;
+	return RC_OK;
+}
+
+/* What nobody will answer any more. Batches are the stream's. */
+static void drop_lookups(struct handover *h)
+{
+	struct list left = {0};
+	if (h->event_fd >= 0)
+		handover_take(h, &left, 0);
+	for (struct link *link; (link = list_pop(&left)) != NULL;) {
+		struct task *task = LINK_OWNER(struct task, link, link);
+		if (task->kind == TASK_LOOKUP)
+			free(LINK_OWNER(struct lookup, task, task));
+	}
 }
 
 void committer_free(struct committer *c)
 {
 	if (c == NULL)
 		return;
-	committer_stop(c);
+	if (committer_stop(c) != RC_OK)
+		return;
 	transactor_close(&c->transactor);
+	drop_lookups(&c->tasks);
+	drop_lookups(&c->answers);
 	handover_close(&c->tasks);
 	handover_close(&c->answers);
-	free(c);
+	if (!c->transactor.abandoned)
+		free(c);
 }
 
 int64_t committer_hanging_s(const struct committer *c)

@@ -20,7 +20,7 @@ struct committer;
 
 struct lookup {
 	struct task task;
-	struct partition *partition;
+	struct partition *partition; /* NULL: only whether a broker answers is asked */
 	uint32_t question;
 	const char *topic;
 	int32_t number;
@@ -41,8 +41,9 @@ enum rc committer_start(const struct committer_options *options, struct committe
 /* Thread: stream. */
 void committer_give(struct committer *c, struct task *task);
 size_t committer_take(struct committer *c, struct list *answers);
-/* Ends the thread; what is in work is given up at once. Thread: main or stream. */
-void committer_stop(struct committer *c);
+/* Ends the thread; what is in work is given up at once. RC_FATAL: a call into librdkafka does not come back; the thread, the
+ * batch and its jobs are lost and nothing of the committer may be freed. Thread: main. */
+enum rc committer_stop(struct committer *c);
 void committer_free(struct committer *c); /* NULL is fine */
 /* Seconds that a call which cannot be cancelled has been hanging; 0: none. Thread: any. */
 int64_t committer_hanging_s(const struct committer *c);

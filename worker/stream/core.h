@@ -58,6 +58,7 @@ struct stream {
 	uint32_t partition_count, partition_cap, turn;
 	struct revoke revoke;
 	uint32_t question; /* number of the last question for progress */
+	bool pinging;      /* a lookup that asks whether a broker answers is out */
 	bool assigned;
 	bool starved; /* the job pool was empty: read nothing until its event */
 
@@ -73,7 +74,7 @@ struct stream {
 	pthread_mutex_t status_lock;
 	struct stream_status status;
 	struct err fatal; /* under status_lock; empty: all is well */
-	bool thread_started;
+	bool thread_started, lost; /* main's */
 };
 
 /* Thread: any. */
@@ -86,10 +87,12 @@ static inline void stream_wake_at(struct stream *s, int64_t at_us)
 }
 /* What stream_health will say from now on. Thread: any. */
 void stream_fail(struct stream *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool stream_has_failed(struct stream *s);
 /* The stream thread: stream.c. */
 void *stream_main(void *stream);
 /* A job of the stream's own ends without outputs. */
 void stream_discard(struct stream *s, struct taken *t);
 void stream_set_reachable(struct stream *s, bool reachable);
+bool stream_is_reachable(struct stream *s);
 
 #endif

@@ -183,17 +183,19 @@ uint32_t stream_outstanding(const struct stream *s)
 	return atomic_load_explicit(&s->outstanding, memory_order_acquire);
 }
 
-void stream_stop(struct stream *s)
+enum rc stream_stop(struct stream *s)
 {
 	if (!s->thread_started)
-		return;
+		return s->lost ? RC_FATAL : RC_OK;
 	ask_phase(s, STREAM_STOPPING);
-	pthread_join(s->thread, NULL);
+	pthread_join(s->thread, NULL); /* bounded: it does not wait for the committer */
 	s->thread_started = false;
 	atomic_store_explicit(&s->ended, true, memory_order_release);
 	struct list late = {0};
 	handover_take(&s->finished, &late, 0);
 	stream_finish_list(s, &late);
+	s->lost = committer_stop(s->committer) != RC_OK;
+	return s->lost ? RC_FATAL : RC_OK;
 }
 
 /* What is finished and was not committed goes back to the pool; its next owner does it again. */
@@ -214,14 +216,10 @@ void stream_free(struct stream *s)
 {
 	if (s == NULL)
 		return;
-	stream_stop(s);
+	if (stream_stop(s) != RC_OK)
+		return; /* a thread is in it for good */
 	assignment_lose_all(s);
-	if (s->committer != NULL) {
-		committer_stop(s->committer);
-		struct list answers = {0};
-		committer_take(s->committer, &answers);
-		committer_free(s->committer);
-	}
+	committer_free(s->committer);
 	discard_rest(s);
 	batch_close(&s->batch);
 	for (uint32_t i = 0; i < s->partition_count; i++)
@@ -253,11 +251,27 @@ void stream_fail(struct stream *s, const char *fmt, ...)
 	pthread_mutex_unlock(&s->status_lock);
 }
 
+bool stream_has_failed(struct stream *s)
+{
+	pthread_mutex_lock(&s->status_lock);
+	bool failed = s->fatal.text[0] != '\0';
+	pthread_mutex_unlock(&s->status_lock);
+	return failed;
+}
+
 void stream_set_reachable(struct stream *s, bool reachable)
 {
 	pthread_mutex_lock(&s->status_lock);
 	s->status.brokers_reachable = reachable;
 	pthread_mutex_unlock(&s->status_lock);
+}
+
+bool stream_is_reachable(struct stream *s)
+{
+	pthread_mutex_lock(&s->status_lock);
+	bool reachable = s->status.brokers_reachable;
+	pthread_mutex_unlock(&s->status_lock);
+	return reachable;
 }
 
 enum rc stream_health(struct stream *s, struct err *err)

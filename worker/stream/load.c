@@ -15,7 +15,7 @@
 #include "worker/stream/assignment.h"
 #include "worker/stream/core.h"
 
-enum { REQUEST_MS = 5000, RETRY_FIRST_US = 100 * 1000, RETRY_MAX_US = 1000 * 1000, SPAN_OF_SUSPECTS = PROGRESS_MAX_ENTRIES };
+enum { REQUEST_MS = 5000, RETRY_FIRST_US = 100 * 1000, RETRY_MAX_US = 1000 * 1000 };
 
 static void ask_again(struct stream *s, struct partition *p, int64_t now_us)
 {
@@ -56,6 +56,10 @@ static bool is_due(struct stream *s, const struct partition *p, int64_t now_us)
 {
 	if (p->state != PARTITION_UNKNOWN || p->in_batch) /* its end in a batch under way is not known yet */
 		return false;
+	if (!stream_is_reachable(s)) {
+		stream_wake_at(s, now_us + RETRY_FIRST_US);
+		return false;
+	}
 	if (now_us < p->retry_at_us) {
 		stream_wake_at(s, p->retry_at_us);
 		return false;
@@ -84,6 +88,18 @@ void load_ask(struct stream *s, int64_t now_us)
 		send_question(s, one);
 		rd_kafka_topic_partition_list_destroy(one);
 	}
+}
+
+/* By the committer, not by an admin call: librdkafka can abort the process (rd_kafka_enq_once_del_source_return, its issues
+ * 3663 and 4605) when the connection breaks under one of those. For the same reason none is made while no broker is there. */
+void load_ping(struct stream *s)
+{
+	if (s->pinging)
+		return;
+	struct lookup *l = heap_zalloc(1, sizeof *l);
+	*l = (struct lookup){.task.kind = TASK_LOOKUP, .topic = s->topic_names[0]};
+	s->pinging = true;
+	committer_give(s->committer, &l->task);
 }
 
 static void look_up(struct stream *s, struct partition *p)
@@ -120,14 +136,18 @@ static void read_metadata(struct stream *s, struct partition *p, struct str text
 	snprintf(p->mark.owner, sizeof p->mark.owner, "%s", s->owner);
 	if (progress_decode(text, p->base, snapshot, &mark, &why) == RC_OK) {
 		p->loaded = snapshot;
-		if (mark.running) {
-			p->suspects = SPAN_OF_SUSPECTS;
+		bool is_own = p->marked && strcmp(mark.owner, s->owner) == 0; /* nobody has crashed: this worker reads it again */
+		if (is_own)
+			p->mark.restarts = mark.restarts;
+		if (mark.running && !is_own) {
+			/* what the owner before may have begun and not told: bounded like all that is unfinished */
+			p->suspects = PROGRESS_MAX_ENTRIES - snapshot->count;
 			p->mark.restarts = mark.restarts < UINT16_MAX ? (uint16_t)(mark.restarts + 1) : UINT16_MAX;
 		}
 		return;
 	}
 	free(snapshot);
-	p->suspects = SPAN_OF_SUSPECTS;
+	p->suspects = PROGRESS_MAX_ENTRIES;
 	counter_add(s->m.bad_metadata, 1);
 	log_warn(s->log, "stream", "progress beyond the committed offset is not known; what was finished there is done again",
 	         LOG_C("topic", p->topic_name), LOG_I("partition", p->number), LOG_I("offset", p->base), LOG_C("why", why.text));
@@ -144,7 +164,6 @@ static void on_partition(struct stream *s, const rd_kafka_topic_partition_t *at,
 		ask_again(s, p, clock_mono_us());
 		return;
 	}
-	stream_set_reachable(s, true);
 	p->has_committed = at->offset >= 0;
 	p->base = at->offset >= 0 ? at->offset : 0;
 	if (!p->has_committed) {
@@ -170,6 +189,8 @@ void load_answered(struct stream *s, rd_kafka_event_t *event)
 	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
 		groups = rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event), &count);
 	const rd_kafka_error_t *error = count == 1 ? rd_kafka_group_result_error(groups[0]) : NULL;
+	if (count == 1 && (error == NULL || rd_kafka_error_code(error) > 0)) /* below 0 are the library's own */
+		stream_set_reachable(s, true);
 	const rd_kafka_topic_partition_list_t *list = count == 1 && error == NULL ? rd_kafka_group_result_partitions(groups[0]) : NULL;
 	for (int i = 0; list != NULL && i < list->cnt; i++)
 		on_partition(s, &list->elems[i], question);
@@ -195,6 +216,7 @@ static void start_anew(struct stream *s, struct partition *p, const struct looku
 	p->loaded = NULL;
 	p->has_committed = false;
 	p->suspects = 0;
+	p->taken_top = 0;
 	p->base = l->low;
 	for (struct taken *t = p->takens, *next; t != NULL; t = next) {
 		next = t->next;
@@ -227,7 +249,11 @@ static void on_ends(struct stream *s, struct partition *p, const struct lookup *
 void load_looked_up(struct stream *s, struct lookup *l)
 {
 	struct partition *p = l->partition;
-	if (p->state == PARTITION_LOOKUP && p->question == l->question) {
+	if (l->error == RD_KAFKA_RESP_ERR_NO_ERROR)
+		stream_set_reachable(s, true);
+	if (p == NULL) {
+		s->pinging = false;
+	} else if (p->state == PARTITION_LOOKUP && p->question == l->question) {
 		if (l->error == RD_KAFKA_RESP_ERR_NO_ERROR && l->low >= 0 && l->high >= l->low) {
 			on_ends(s, p, l);
 		} else {

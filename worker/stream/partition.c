@@ -207,12 +207,14 @@ static bool admit(struct partition *p, const rd_kafka_message_t *msg, struct lis
 		s->starved = true;
 		return false;
 	}
-	bool redelivered = msg->offset < p->loaded_top;
-	if (!redelivered && place == PROGRESS_NEW && p->suspects > 0) {
+	bool redelivered = place == PROGRESS_AWAITED || msg->offset < p->taken_top;
+	if (!redelivered && p->suspects > 0) {
 		p->suspects--;
 		redelivered = true;
 	}
 	progress_take(p->progress, msg->offset);
+	if (msg->offset >= p->taken_top)
+		p->taken_top = msg->offset + 1;
 	fill_job(p, job, msg, redelivered);
 	inflight_take(&s->inflight, p, job, job->rec.epoch);
 	list_push(out, &job->link);

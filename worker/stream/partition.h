@@ -40,7 +40,9 @@ struct partition {
 	struct progress *progress; /* NULL before MARKING */
 	struct progress_mark mark; /* what the next commit says */
 	int64_t loaded_top;        /* offsets below it may have been dispatched by the owner before */
+	int64_t taken_top;         /* above everything that this worker has ever taken of this log */
 	uint32_t suspects;         /* the next so many new ones too: the owner before did not leave cleanly */
+	bool marked;               /* the running mark of this worker, in this life of it, is committed */
 	bool consuming;            /* incremental_assign was called */
 	bool mark_due;             /* MARKING: not yet in a transaction; READING: the clean leave's */
 	bool hole_finished;        /* a record found unfinished was committed since */

@@ -6,9 +6,15 @@
  */
 #include "worker/stream/probe.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { SLICE_MS = 1000, TRIES = 30 };
+#include "common/arena.h"
+
+enum { SLICE_MS = 1000, TRIES = 30, SEND_TRIES = 10, HANG_S = 20 };
 
 static enum rc failed(rd_kafka_error_t *error, const char *what, struct err *err)
 {
@@ -23,9 +29,9 @@ static rd_kafka_error_t *send_invented(rd_kafka_t *producer, const char *group, 
 	rd_kafka_topic_partition_list_add(offsets, topic, 0)->offset = 0;
 	rd_kafka_consumer_group_metadata_t *invented = rd_kafka_consumer_group_metadata_new_with_genid(group, 1, "pointsman-probe", NULL);
 	rd_kafka_error_t *error = NULL;
-	for (int i = 0; i < TRIES; i++) {
+	for (int i = 0; i < SEND_TRIES; i++) {
 		error = rd_kafka_send_offsets_to_transaction(producer, offsets, invented, SLICE_MS);
-		if (error == NULL || !rd_kafka_error_is_retriable(error) || i == TRIES - 1)
+		if (error == NULL || !rd_kafka_error_is_retriable(error) || i == SEND_TRIES - 1)
 			break;
 		rd_kafka_error_destroy(error);
 	}
@@ -79,11 +85,9 @@ static enum rc wait_for_coordinator(rd_kafka_t *rk, const char *group, const cha
 	return rc == RC_OK ? rc : err_set(err, rc, "%s", why.text);
 }
 
-enum rc probe_fencing(rd_kafka_t *producer, const char *group, const char *topic, struct err *err)
+static enum rc try_fencing(rd_kafka_t *producer, const char *group, const char *topic, struct err *err)
 {
-	enum rc rc = wait_for_coordinator(producer, group, topic, err);
-	if (rc != RC_OK)
-		return rc;
+	enum rc rc = RC_OK;
 	rd_kafka_error_t *error = rd_kafka_begin_transaction(producer);
 	if (error != NULL)
 		return failed(error, "fencing probe", err);
@@ -102,6 +106,49 @@ enum rc probe_fencing(rd_kafka_t *producer, const char *group, const char *topic
 		rd_kafka_error_destroy(error);
 	enum rc aborted = abort_probe(producer, rc == RC_OK ? err : NULL);
 	return rc != RC_OK ? rc : aborted;
+}
+
+/* What the thread of a trial works on; its own, for it may outlive the caller. */
+struct trial {
+	rd_kafka_t *producer;
+	char *group, *topic;
+	enum rc rc;
+	struct err err;
+};
+
+static void *run_trial(void *arg)
+{
+	struct trial *t = arg;
+	t->rc = try_fencing(t->producer, t->group, t->topic, &t->err);
+	return NULL;
+}
+
+enum rc probe_fencing(rd_kafka_t *producer, const char *group, const char *topic, struct err *err)
+{
+	enum rc rc = wait_for_coordinator(producer, group, topic, err);
+	if (rc != RC_OK)
+		return rc;
+	struct trial *t = heap_zalloc(1, sizeof *t);
+	*t = (struct trial){.producer = producer, .group = heap_strdup(group), .topic = heap_strdup(topic)};
+	pthread_t thread;
+	struct timespec until;
+	if (pthread_create(&thread, NULL, run_trial, t) != 0) {
+		rc = err_set(err, RC_FATAL, "no thread for the fencing probe: raise the limit of processes");
+	} else {
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec += HANG_S;
+		if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+			pthread_detach(thread); /* it keeps t: whether and when it comes back is not known */
+			return err_set(err, RC_AGAIN, "fencing probe for group %s: the broker has not answered for %d s", group, HANG_S);
+		}
+		rc = t->rc;
+		if (rc != RC_OK && err != NULL)
+			*err = t->err;
+	}
+	free(t->group);
+	free(t->topic);
+	free(t);
+	return rc;
 }
 
 enum rc probe_topic(rd_kafka_t *rk, const char *topic, int timeout_ms, int32_t *ret_partitions, struct err *err)

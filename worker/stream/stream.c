@@ -111,6 +111,9 @@ static void dispatch_event(struct stream *s, rd_kafka_event_t *event)
 		return;
 	case RD_KAFKA_EVENT_OFFSET_COMMIT: {
 		rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+		const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
+		for (int i = 0; list != NULL && err == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++)
+			err = list->elems[i].err; /* one may be refused where the others are not */
 		rd_kafka_event_destroy(event);
 		batch_offsets_committed(s, err);
 		return;
@@ -208,6 +211,7 @@ static void each_second(struct stream *s, int64_t now_us)
 	gauge_set(s->m.partitions, partitions);
 	char *member = s->consumer != NULL ? rd_kafka_memberid(s->consumer) : NULL;
 	pthread_mutex_lock(&s->status_lock);
+	bool reachable = s->status.brokers_reachable;
 	s->status.assigned = s->assigned;
 	s->status.partitions = partitions;
 	s->status.holes = holes;
@@ -216,6 +220,8 @@ static void each_second(struct stream *s, int64_t now_us)
 	pthread_mutex_unlock(&s->status_lock);
 	if (member != NULL)
 		rd_kafka_mem_free(s->consumer, member);
+	if (!reachable)
+		load_ping(s);
 }
 
 /* The last steps, each when the one before is done. false: the loop may end. */
@@ -228,14 +234,14 @@ static bool go_on(struct stream *s, int64_t now_us)
 	}
 	if (s->phase == STREAM_DRAINING && asked >= STREAM_STOPPING) {
 		s->phase = STREAM_STOPPING;
-		s->stop_by_us = now_us + STOP_US;
+		s->stop_by_us = now_us + (stream_has_failed(s) ? 0 : STOP_US); /* a fenced member commits nothing */
 	}
 	if (s->phase != STREAM_STOPPING)
 		return true;
 	stream_wake_at(s, now_us + SECOND_US / 20);
 	if (now_us >= s->stop_by_us) {
 		log_error(s->log, "stream", "the last commit did not get through in time; the next owner does those records again",
-		          LOG_I("records", s->collected.count + s->batch.jobs.count));
+		          LOG_I("records", stream_outstanding(s)));
 		return false;
 	}
 	if (!batch_is_idle(s))

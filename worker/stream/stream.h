@@ -45,8 +45,10 @@ void stream_finish_list(struct stream *stream, struct list *jobs); /* empties jo
 void stream_drain(struct stream *stream);
 /* Jobs that are out (delivered, not yet committed or dropped). Thread: any. */
 uint32_t stream_outstanding(const struct stream *stream);
-/* Commits what is finished, leaves the group, ends both threads. Jobs still out must not come back after it began. */
-void stream_stop(struct stream *stream);
+/* Commits what is finished, leaves the group, ends both threads; takes 20 s at most, and 20 s more in the worst of cases.
+ * Jobs that are still out are not waited for. RC_FATAL: a call into librdkafka does not come back and holds jobs: nothing
+ * may be freed, the process is to be ended. */
+enum rc stream_stop(struct stream *stream);
 void stream_free(struct stream *stream);
 
 /* Something the process cannot go on from (a transaction call hung past its bound, a living twin, a broker that does not

@@ -302,3 +302,10 @@ void transactor_close(struct transactor *x)
 {
 	drop_producer(x);
 }
+
+void transactor_abandon(struct transactor *x)
+{
+	x->abandoned = true;
+	x->producer = NULL;
+	x->produce = NULL;
+}

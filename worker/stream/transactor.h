@@ -23,6 +23,7 @@ struct transactor {
 	_Atomic int64_t hanging_since_us; /* 0: no call that cannot be cancelled is running. Thread: any */
 	struct batch *current;            /* for the delivery reports */
 	bool delivery_failed, delivery_refused;
+	bool abandoned; /* a producer that was given up still points here: never to be freed */
 };
 
 void transactor_open(struct transactor *x, const struct settings *settings, struct log *log, const char *owner);
@@ -32,6 +33,8 @@ enum rc transactor_connect(struct transactor *x, int slices, struct err *err);
 bool transactor_ensure(struct transactor *x);
 /* Writes and commits; sets b->result, b->why, b->refused. */
 void transactor_run(struct transactor *x, struct batch *b);
+/* The producer is lost to a call that does not come back: it is left as it is, memory and threads. */
+void transactor_abandon(struct transactor *x);
 void transactor_close(struct transactor *x);
 
 #endif
