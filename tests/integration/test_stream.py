@@ -1,0 +1,281 @@
+"""What happens to Kafka's side of the work: crashes in at_least_once mode, long stops, topics made anew, deleted records, offsets
+that another tool wrote, a twin, a broker that has just started, topics that are missing."""
+
+import io
+import json
+import re
+import signal
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import fastavro
+import pytest
+import requests
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
+
+from conftest import PARTITIONS, Deployment
+from prompts import prompts
+from services import Kafka, eventually
+
+MAX_JOBS = 50
+QUICK = {"session_timeout": "2s", "transaction_timeout": "5s"}
+
+
+def send(deployment, count, start=0):
+    texts = prompts(start + count)[start:]
+    values = [json.dumps({"id": f"r-{start + i}", "prompt": text}).encode() for i, text in enumerate(texts)]
+    keys = [f"key-{start + i}".encode() for i in range(count)]
+    return deployment.send(values, keys=keys, ids=[f"r-{start + i}" for i in range(count)])
+
+
+def decided(ledger, count):
+    return lambda: ledger.poll(0.1) or len(ledger.decisions) >= count
+
+
+def log_has(worker, words):
+    """Lines of the log whose event, level left aside, holds the words."""
+    return [line for line in worker.log_lines() if words in json.dumps(line)]
+
+
+def counter(worker, name):
+    found = re.search(rf"^{name} (\d+)", worker.get("/metrics")[1], re.MULTILINE)
+    return int(found.group(1)) if found else 0
+
+
+def committed(deployment):
+    """{partition: TopicPartition with offset and metadata} of the worker's group."""
+    request = ConsumerGroupTopicPartitions(deployment.name, [TopicPartition(deployment.input, p) for p in range(PARTITIONS)])
+    admin = deployment.kafka.admin()
+    (future,) = admin.list_consumer_group_offsets([request]).values()
+    return {tp.partition: tp for tp in future.result().topic_partitions if tp.offset >= 0}
+
+
+def overwrite(deployment, offsets):
+    """Another tool commits for the group. offsets: {partition: (offset, metadata)}."""
+    consumer = Consumer({"bootstrap.servers": deployment.kafka.address, "group.id": deployment.name, "enable.auto.commit": False})
+    parts = [TopicPartition(deployment.input, p, offset, metadata=text) for p, (offset, text) in offsets.items()]
+    try:
+        answers = consumer.commit(offsets=parts, asynchronous=False)
+        assert all(tp.error is None for tp in answers)
+    finally:
+        consumer.close()
+
+
+def test_at_least_once_loses_nothing_over_a_kill_and_doubles_only_what_was_out(deployment, modelsim):
+    modelsim.configure(latency_ms=40, sigma=0.5)
+    deployment.configure(kafka={"delivery": "at_least_once", **QUICK}, engine={"max_jobs": MAX_JOBS})
+    sent = send(deployment, 600)
+    ledger = deployment.ledger()
+    worker = deployment.worker().start()
+    eventually(decided(ledger, 150), 60, "a quarter decided")
+    worker.kill()
+    worker.start()
+    ledger.wait(len(sent), timeout=60)
+    sources = ledger.sources()
+    assert sources.keys() == sent.keys()
+    twice = [s for s, n in sources.items() if n > 1]
+    assert len(twice) <= MAX_JOBS and max(sources.values()) <= 2, (len(twice), max(sources.values()))
+    assert worker.stop() == 0
+    assert deployment.lag() == 0
+    assert all("committed" not in line.get("error", "") for line in worker.log_lines() if line.get("level") == "error")
+
+
+def test_a_lone_worker_stopped_beyond_its_session_goes_on_exactly_once(deployment, modelsim):
+    modelsim.configure(latency_ms=40, sigma=0.5)
+    deployment.configure(kafka=QUICK, engine={"max_jobs": MAX_JOBS})
+    sent = send(deployment, 600)
+    ledger = deployment.ledger()
+    worker = deployment.worker().start()
+    eventually(decided(ledger, 100), 60, "some decided")
+    worker.signal(signal.SIGSTOP)
+    time.sleep(7)  # beyond the session and the transaction
+    worker.signal(signal.SIGCONT)
+    ledger.wait(len(sent), timeout=60)
+    ledger.assert_exactly_once(sent)
+    assert worker.is_alive()
+    eventually(lambda: deployment.lag() == 0, 30, "lag 0 when all is done")
+
+
+def test_a_topic_made_anew_is_read_from_its_start(deployment, kafka):
+    worker = deployment.worker().start()
+    ledger = deployment.ledger()
+    ledger.wait(len(send(deployment, 80)), timeout=60)
+    assert worker.stop() == 0
+    before = committed(deployment)
+    admin = kafka.admin()
+    for future in admin.delete_topics([deployment.input]).values():
+        future.result()
+    eventually(lambda: deployment.input not in admin.list_topics(timeout=10).topics, 30, "the topic is gone")
+    kafka.create_topics([deployment.input], PARTITIONS)
+    # a broker forgets a deleted topic's offsets; half of them are put back, as a restored backup or a mirror would
+    overwrite(deployment, {p: (before[p].offset, before[p].metadata) for p in (0, 1)})
+    fresh = send(deployment, 20, start=1000)
+    worker.start()
+    ids = Counter(fresh.values())
+    eventually(lambda: ledger.poll(0.1) or ids <= Counter(r.value["id"] for r in ledger.responses), 60, "the new records answered")
+    ledger.poll(1)
+    assert {i: n for i, n in Counter(r.value["id"] for r in ledger.responses).items() if i in ids} == ids
+    assert log_has(worker, "made anew"), "it is said"
+    eventually(lambda: deployment.lag() == 0, 30, "lag 0 when all is done")
+
+
+def test_records_that_retention_deleted_unread_are_counted_and_said(deployment, kafka):
+    worker = deployment.worker().start()
+    ledger = deployment.ledger()
+    ledger.wait(len(send(deployment, 40)), timeout=60)
+    assert worker.stop() == 0
+    ends = {p: tp.offset for p, tp in committed(deployment).items()}
+    sent = send(deployment, 80, start=1000)
+    lost = {source for source in sent if source[1] < ends[source[0]] + 5}
+    admin = kafka.admin()
+    for future in admin.delete_records([TopicPartition(deployment.input, p, end + 5) for p, end in ends.items()]).values():
+        future.result()
+    worker.start()
+    kept = sent.keys() - lost
+    eventually(lambda: ledger.poll(0.1) or kept <= ledger.sources().keys(), 60, "what is left is decided")
+    ledger.poll(1)
+    assert not lost & ledger.sources().keys()
+    assert max(ledger.sources().values()) == 1
+    assert counter(worker, "pointsman_records_deleted_unread_total") == len(lost)
+    assert any(line["level"] == "error" for line in log_has(worker, "deleted by retention"))
+
+
+def test_offsets_that_another_tool_wrote_are_done_again_and_nothing_is_skipped(deployment):
+    worker = deployment.worker().start()
+    ledger = deployment.ledger()
+    sent = send(deployment, 80)
+    ledger.wait(len(sent), timeout=60)
+    assert worker.stop() == 0
+    held = committed(deployment)
+    mangled = held[1].metadata[:-2] + ("AA" if held[1].metadata[-2:] != "AA" else "BB")
+    again = {0: (held[0].offset - 4, "set by a tool"), 1: (held[1].offset - 3, mangled), 2: (held[2].offset - 2, held[2].metadata)}
+    overwrite(deployment, again)
+    sent.update(send(deployment, 40, start=1000))
+    worker.start()
+    ledger.wait(len(sent), timeout=60)
+    want = {s: 2 if s[0] in again and again[s[0]][0] <= s[1] < held[s[0]].offset else 1 for s in sent}
+    assert ledger.sources() == want
+    assert len(log_has(worker, "is not known; what was finished there is done again")) == len(again)
+    redone = {(d.value["source"]["partition"], d.value["source"]["offset"]) for d in ledger.decisions if d.value["redelivered"]}
+    assert redone >= {s for s, n in want.items() if n == 2}, "what may have been done before is marked"
+
+
+def test_records_that_come_for_the_first_time_are_not_called_redelivered(deployment):
+    worker = deployment.worker().start()
+    ledger = deployment.ledger()
+    sent = send(deployment, 40)
+    ledger.wait(len(sent), timeout=60)
+    assert worker.stop() == 0
+    sent.update(send(deployment, 40, start=1000))
+    worker.start()
+    ledger.wait(len(sent), timeout=60)
+    assert not [d for d in ledger.decisions if d.value["redelivered"]]
+
+
+def test_the_older_of_two_workers_of_one_instance_exits_and_says_why(deployment):
+    deployment.configure(kafka={"instance": "only-one", **QUICK})
+    older = deployment.worker().start()
+    younger = deployment.worker().start()
+    assert older.process.wait(60) == 1
+    assert log_has(older, "another worker with kafka.instance only-one")
+    sent = send(deployment, 40)
+    ledger = deployment.ledger().wait(len(sent), timeout=60)
+    ledger.assert_exactly_once(sent)
+    assert younger.is_alive()
+
+
+class Forwarder:
+    """A registry that can be away: forwards to the real one while it runs."""
+
+    def __init__(self, target):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.target, self.server = target, None
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        target = self.target
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                answer = requests.get(target + self.path, timeout=10)
+                self.send_response(answer.status_code)
+                self.end_headers()
+                self.wfile.write(answer.content)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        if self.server is not None:
+            self.server.shutdown()
+            self.server.server_close()
+
+
+def test_an_unknown_schema_holds_up_its_own_partition_only_until_the_registry_is_back(deployment, registry):
+    schema = {"type": "record", "name": deployment.name, "fields": [{"name": n, "type": "string"} for n in ("id", "prompt")]}
+    body = io.BytesIO()
+    fastavro.schemaless_writer(body, fastavro.parse_schema(schema), {"id": "avro", "prompt": "My parcel is lost"})
+    value = struct.pack(">bi", 0, registry.register(deployment.input + "-value", json.dumps(schema))) + body.getvalue()
+    away = Forwarder(registry.address)
+    deployment.configure(input={"format": "auto"}, registry={"url": away.url, "timeout": "2s"})
+    worker = deployment.worker().start()
+    ledger = deployment.ledger()
+    sent = deployment.send([value], ids=["avro"])
+    ((waiting, _),) = sent
+    eventually(lambda: log_has(worker, "schema registry"), 30, "the registry is missed")
+    sent.update(send(deployment, 80))
+    others = {s for s in sent if s[0] != waiting}
+    eventually(lambda: ledger.poll(0.1) or others <= ledger.sources().keys(), 60, "the other partitions go on")
+    assert not [s for s in ledger.sources() if s[0] == waiting]
+    away.start()
+    try:
+        ledger.wait(len(sent), timeout=60)
+        ledger.assert_exactly_once(sent)
+    finally:
+        away.stop()
+
+
+@pytest.fixture
+def fresh_kafka(run_folder):
+    service = Kafka(run_folder / "kafka-fresh")
+    yield service
+    service.stop()
+
+
+def test_a_worker_starts_on_a_broker_that_has_only_just_started(fresh_kafka, modelsim, run_folder):
+    deployment = Deployment(fresh_kafka, modelsim, run_folder / "fresh-broker")
+    try:
+        deployment.worker().start(timeout=60)
+        sent = send(deployment, 40)
+        deployment.ledger().wait(len(sent), timeout=60).assert_exactly_once(sent)
+    finally:
+        deployment.end()
+
+
+def test_a_missing_topic_is_named_at_the_start(deployment):
+    for side, changes in (("input", {"topics": [deployment.name + ".none"]}), ("output", {"decisions": deployment.name + ".none"})):
+        before = json.loads(json.dumps(deployment.config))
+        worker = deployment.configure(**{side: changes}).worker().start(ready=False)
+        deployment.config = before
+        assert worker.process.wait(60) == 3, worker.log_tail()
+        (line,) = [line for line in worker.log_lines() if line["level"] == "error"]
+        assert deployment.name + ".none" in line["error"] and side in line["error"], line
+
+
+def test_an_idle_worker_is_ready_again_when_the_broker_is(deployment, kafka):
+    worker = deployment.worker().start()
+    kafka.kill()
+    try:
+        eventually(lambda: worker.get("/readyz")[0] == 503, 60, "/readyz says no without a broker")
+    finally:
+        kafka.start()
+    eventually(lambda: worker.get("/readyz")[0] == 200, 60, "/readyz says yes again though nothing was sent")
