@@ -296,6 +296,37 @@ static void a_far_deadline_is_clamped(void **state)
 	job_pool_give(road->pool, job);
 }
 
+/* Its first try ended at a schema that was not there yet; the policy was read again while it waited. */
+static void a_record_that_waited_over_a_reload_is_decided_under_the_new_policy(void **state)
+{
+	struct road *road = *state;
+	struct policy *old = road->policy;
+	static const char text[] = "name: afterwards\nwhen_unsure: only\nroutes:\n  - {name: only, models: [big]}\nstages: []\n";
+	char path[128];
+	struct err err = {""};
+	(void)snprintf(path, sizeof path, "%s/policy.yaml", road->folder); /* fits */
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	if (policy_load(path, &road->settings, &road->policy, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	struct job *job = record(road, 16, "{\"id\":\"g\",\"prompt\":\"hello\"}");
+	job->dec.policy = old; /* its reference is the job's now */
+	send(road, job);
+	job = popped(&road->called);
+	assert_text(job->dec.route_name, "only");
+	assert_ptr_equal(job->dec.policy, road->policy);
+	job_pool_give(road->pool, job);
+}
+
+static void jobs_that_are_still_out_at_the_end_give_their_policy_back(void **state)
+{
+	struct road *road = *state;
+	send(road, record(road, 17, "{\"id\":\"h\",\"prompt\":\"hello\"}"));
+	(void)popped(&road->called); /* lost, as when all ends: the address sanitizer tells if its policy leaks */
+}
+
 int main(void)
 {
 #define ON_A_ROAD(test) cmocka_unit_test_setup_teardown(test, open_road, close_road)
@@ -307,6 +338,8 @@ int main(void)
 		ON_A_ROAD(a_record_of_a_lost_partition_is_dropped_before_anything_is_done),
 		ON_A_ROAD(a_record_past_its_deadline_expires_without_a_call_or_a_dead_letter),
 		ON_A_ROAD(a_far_deadline_is_clamped),
+		ON_A_ROAD(a_record_that_waited_over_a_reload_is_decided_under_the_new_policy),
+		ON_A_ROAD(jobs_that_are_still_out_at_the_end_give_their_policy_back),
 	};
 	return cmocka_run_group_tests_name("flow", tests, NULL, NULL);
 }

@@ -90,6 +90,17 @@ static void await_schema(struct flow *flow, struct job *job)
 	flow->shop.await_schema(flow->shop.ctx, job);
 }
 
+/* A record that waited for its schema is decided under the policy of today, not under the one of its first try. */
+static void pin_policy(struct flow *flow, struct job *job)
+{
+	if (job->dec.policy == flow->policy)
+		return;
+	if (job->dec.policy == NULL)
+		uuid7(flow->now_ms, job->dec.id);
+	policy_unref(job->dec.policy);
+	job->dec.policy = policy_ref(flow->policy);
+}
+
 static void decode(struct flow *flow, struct job *job, struct list *decoded)
 {
 	if (!record_may_start(&job->rec)) {
@@ -97,10 +108,7 @@ static void decode(struct flow *flow, struct job *job, struct list *decoded)
 		list_push(&flow->to_hand_back, &job->link);
 		return;
 	}
-	if (job->dec.policy == NULL) {
-		job->dec.policy = policy_ref(flow->policy);
-		uuid7(flow->now_ms, job->dec.id);
-	}
+	pin_policy(flow, job);
 	if (!flow->outputs_known)
 		flow->outputs_known = wire_ready(flow->shop.wire, NULL) == RC_OK;
 	if (!flow->outputs_known) { /* what cannot be written yet is not begun */

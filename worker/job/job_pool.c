@@ -54,8 +54,11 @@ void job_pool_free(struct job_pool *pool)
 {
 	if (pool == NULL)
 		return;
-	for (uint32_t i = 0; i < pool->max_jobs; i++)
+	for (uint32_t i = 0; i < pool->max_jobs; i++) {
+		if (pool->jobs[i].state != JOB_FREE && pool->release != NULL) /* still out when all ended */
+			pool->release(pool->ctx, &pool->jobs[i]);
 		arena_free(&pool->jobs[i].arena);
+	}
 	free(pool->jobs);
 	close(pool->event_fd);
 	pthread_mutex_destroy(&pool->lock);

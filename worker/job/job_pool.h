@@ -15,7 +15,7 @@ struct job_pool;
 
 /* release is called for each job given back, before its arena is reset (to unpin the policy). May be NULL. */
 struct job_pool *job_pool_new(uint32_t max_jobs, size_t max_bytes, void (*release)(void *ctx, struct job *job), void *ctx);
-void job_pool_free(struct job_pool *pool);
+void job_pool_free(struct job_pool *pool); /* NULL is fine. Jobs still out are released; nobody may hold one any more. */
 
 /* A clean job in state FETCHED with its bytes reserved (record bytes + 16 KiB), or NULL when a bound is reached. */
 struct job *job_pool_take(struct job_pool *pool, size_t record_bytes);
