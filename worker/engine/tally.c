@@ -110,6 +110,8 @@ static uint64_t nano_usd(double usd)
 void tally_outcome(struct tally *tally, const struct job *job, int64_t now_us, double baseline_cost_usd)
 {
 	count_one(tally, TALLY_OUTCOMES, str_of(outcome_info(job->outcome)->name));
+	if (job->outcome == OUTCOME_OUTPUT_REFUSED) /* its cost was counted when what is refused now was encoded */
+		return;
 	counter_add(tally->cost, nano_usd(job->call.cost_usd + job->dec.cost_usd));
 	counter_add(tally->baseline, nano_usd(baseline_cost_usd));
 	histogram_observe(tally->total, now_us - job->fetched_us);
