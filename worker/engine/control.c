@@ -79,6 +79,7 @@ static void sort_waiting(struct control *control)
 static void *control_main(void *arg)
 {
 	struct control *control = arg;
+	(void)pthread_setname_np(pthread_self(), "control"); /* a name for people; nothing depends on it */
 	struct arena arena;
 	arena_init(&arena, 0);
 	while (!handover_is_closed(&control->arrivals)) {

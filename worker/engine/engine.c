@@ -50,7 +50,7 @@ static void to_deciders(void *ctx, struct list *jobs)
 static void stream_leases_changed(void *ctx)
 {
 	struct engine *e = ctx;
-	if (atomic_load(&e->wired)) /* before that nothing can be waiting */
+	if (atomic_load(&e->wired)) /* before and after that nothing waits there */
 		upstream_sweep(e->upstream);
 }
 
@@ -122,6 +122,8 @@ enum { STALE_US = 10 * 1000000 }; /* main goes round each second */
 static bool admin_healthy(void *ctx)
 {
 	struct engine *e = ctx;
+	if (!atomic_load(&e->up)) /* the start has bounds of its own, and a restart would only begin it anew */
+		return true;
 	return clock_mono_us() - atomic_load(&e->beat_us) < STALE_US;
 }
 
@@ -129,6 +131,10 @@ bool engine_ready(struct engine *e, struct buf *why)
 {
 	struct stream_status st;
 	struct err err;
+	if (!atomic_load(&e->up)) {
+		buf_cstr(why, "starting");
+		return false;
+	}
 	stream_status(e->stream, &st);
 	if (atomic_load(&e->draining))
 		buf_cstr(why, "shutting down");
@@ -173,7 +179,7 @@ static void name_instance(struct engine *e)
 		(void)snprintf(host, sizeof host, "unknown-host"); /* fits */
 	struct str given = e->settings->kafka.instance;
 	if (given.data != NULL)
-		(void)snprintf(e->instance, sizeof e->instance, "%.*s", STR_ARG(given)); /* cut at the bound on purpose */
+		(void)snprintf(e->instance, sizeof e->instance, "%.*s", (int)str_utf8_cut(given, sizeof e->instance - 1), given.data); /* fits */
 	else
 		(void)snprintf(e->instance, sizeof e->instance, "%s-%ld", host, (long)getpid()); /* fits */
 }
@@ -210,6 +216,8 @@ static enum rc start_rooms(struct engine *e, struct err *err)
 		rc = wire_open(s, e->metrics, &e->wire, err);
 	if (rc == RC_OK)
 		rc = cache_open(s, e->log, e->metrics, &e->cache, err);
+	if (rc == RC_OK) /* a taken port is said before the group is joined, and a slow start can be watched */
+		rc = start_admin(e, err);
 	if (rc == RC_OK)
 		rc = control_start(e, &e->control, err);
 	if (rc == RC_OK)
@@ -218,8 +226,6 @@ static enum rc start_rooms(struct engine *e, struct err *err)
 		rc = start_upstream(e, err);
 	if (rc == RC_OK)
 		rc = start_deciders(e, err);
-	if (rc == RC_OK)
-		rc = start_admin(e, err);
 	return rc;
 }
 
@@ -241,6 +247,8 @@ enum rc engine_start(const struct engine_options *options, struct engine **ret, 
 		(void)engine_stop(e); /* the first error is the one to tell */
 		return rc;
 	}
+	atomic_store(&e->beat_us, clock_mono_us());
+	atomic_store(&e->up, true);
 	*ret = e;
 	return RC_OK;
 }
@@ -284,8 +292,8 @@ enum rc engine_health(struct engine *engine, struct err *err)
 	return stream_health(engine->stream, err);
 }
 
-/* In the opposite order of the start. The stream stops first: after it nothing new comes in and nothing is written, and the
- * jobs that are still out have nowhere to go but back to the pool that dies with the engine. */
+/* The stream stops first: after it nothing new comes in and nothing is written. Then the deciders, who reach into all other
+ * rooms; then those rooms. Jobs that are still out have nowhere to go but back to the pool that dies with the engine. */
 enum rc engine_stop(struct engine *engine)
 {
 	if (engine == NULL)
@@ -293,14 +301,15 @@ enum rc engine_stop(struct engine *engine)
 	admin_stop(engine->admin);
 	if (engine->stream != NULL && stream_stop(engine->stream) != RC_OK)
 		return RC_FATAL;
-	if (engine->upstream != NULL)
-		upstream_stop(engine->upstream);
-	control_stop(engine->control);
 	if (engine->work.event_fd >= 0)
 		handover_wake_all(&engine->work);
 	for (uint32_t i = 0; i < engine->decider_count; i++)
 		pthread_join(engine->deciders[i], NULL);
 	free(engine->deciders);
+	atomic_store(&engine->wired, false); /* the stream tells of its last leases when it is freed */
+	if (engine->upstream != NULL)
+		upstream_stop(engine->upstream);
+	control_stop(engine->control);
 	if (engine->stream != NULL)
 		stream_free(engine->stream);
 	cache_close(engine->cache);

@@ -41,6 +41,7 @@ struct engine {
 	struct policy *policy;
 
 	_Atomic bool wired; /* upstream is there: hooks of the stream may reach it */
+	_Atomic bool up;    /* every room is open: the admin pages may ask them */
 	_Atomic bool draining;
 	_Atomic int64_t beat_us; /* when main last went round: /healthz */
 };

@@ -150,6 +150,22 @@ static void write_ready(struct engine *e, struct buf *out)
 	key_str(out, "ready_reason", buf_view(&why));
 }
 
+static void write_rooms(struct engine *e, struct buf *out)
+{
+	write_policy(e, out);
+	write_stream(e, out);
+	write_jobs(e, out);
+	write_rows(e, "routes", TALLY_ROUTES, out);
+	write_rows(e, "stages", TALLY_STAGES, out);
+	write_cache(e, out);
+	open_map(out, "outcomes");
+	tally_each(e->tally, TALLY_OUTCOMES, see_member, out);
+	buf_char(out, '}');
+	write_models(e, out);
+	key_double(out, "cost_usd", tally_cost_usd(e->tally));
+	key_double(out, "baseline_cost_usd", tally_baseline_usd(e->tally));
+}
+
 void engine_status_json(struct engine *engine, struct buf *out)
 {
 	buf_char(out, '{');
@@ -157,17 +173,7 @@ void engine_status_json(struct engine *engine, struct buf *out)
 	key_str(out, "instance", str_of(engine->instance));
 	key_i64(out, "uptime_s", (clock_mono_us() - engine->started_us) / 1000000);
 	write_ready(engine, out);
-	write_policy(engine, out);
-	write_stream(engine, out);
-	write_jobs(engine, out);
-	write_rows(engine, "routes", TALLY_ROUTES, out);
-	write_rows(engine, "stages", TALLY_STAGES, out);
-	write_cache(engine, out);
-	open_map(out, "outcomes");
-	tally_each(engine->tally, TALLY_OUTCOMES, see_member, out);
-	buf_char(out, '}');
-	write_models(engine, out);
-	key_double(out, "cost_usd", tally_cost_usd(engine->tally));
-	key_double(out, "baseline_cost_usd", tally_baseline_usd(engine->tally));
+	if (atomic_load(&engine->up))
+		write_rooms(engine, out);
 	buf_char(out, '}');
 }
