@@ -36,7 +36,9 @@ def test_three_kills_and_a_second_worker_joining_and_leaving(deployment, modelsi
     assert second.stop() == 0, "the second worker leaves in order"
     ledger.wait(count, timeout=120)
     ledger.assert_exactly_once(sent)
-    repeated = modelsim.stats()["dup_calls"]
+    stats = modelsim.stats()
+    repeated = stats["dup_record_calls"]
+    assert stats["distinct"] == stats["distinct_records"] == count, "a record has one idempotency key, whoever calls for it"
     assert repeated <= kills * MAX_JOBS, f"{repeated} repeated calls of at most {kills} x {MAX_JOBS}"
     eventually(lambda: deployment.lag() == 0, 30, "lag 0 when all is done")
 

@@ -36,7 +36,7 @@ def test_sigterm_finishes_the_calls_on_the_wire_and_repeats_none(deployment, mod
     deployment.worker().start()
     ledger.wait(150, timeout=60)
     ledger.assert_exactly_once(sent)
-    assert modelsim.stats()["dup_calls"] == 0, "every call that was made was used"
+    assert modelsim.stats()["dup_record_calls"] == 0, "every call that was made was used"
 
 
 def test_a_second_sigterm_gives_up_calls_that_do_not_come_back(deployment, modelsim):

@@ -20,6 +20,8 @@ struct upstream {
 	struct pool **by_index; /* pointers to them, for the pools themselves */
 	uint32_t count;
 	_Atomic uint32_t abort_round;
+	struct arena arena;
+	struct str cluster_id; /* a copy: the pools outlive whoever told it */
 };
 
 static const struct provider *provider_of(int kind)
@@ -42,10 +44,11 @@ static void take_apart(struct upstream *u)
 		pool_close(&u->pools[i]);
 	free(u->pools);
 	free(u->by_index);
+	arena_free(&u->arena);
 	free(u);
 }
 
-static enum rc open_pools(struct upstream *u, struct str cluster_id, struct log *log, struct metrics *metrics, struct err *err)
+static enum rc open_pools(struct upstream *u, struct log *log, struct metrics *metrics, struct err *err)
 {
 	for (uint32_t i = 0; i < u->settings->model_count; i++) {
 		struct pool *pool = &u->pools[i];
@@ -56,7 +59,7 @@ static enum rc open_pools(struct upstream *u, struct str cluster_id, struct log 
 		pool->pools = u->by_index;
 		pool->hooks = u->hooks;
 		pool->log = log;
-		pool->cluster_id = cluster_id;
+		pool->cluster_id = u->cluster_id;
 		pool->abort_round = &u->abort_round;
 		u->by_index[i] = pool;
 		if (pool->provider == NULL)
@@ -91,7 +94,9 @@ enum rc upstream_start(const struct settings *settings, struct str cluster_id, s
 	u->hooks = hooks;
 	u->pools = heap_zalloc(settings->model_count + 1u, sizeof *u->pools);
 	u->by_index = heap_zalloc(settings->model_count + 1u, sizeof(struct pool *));
-	enum rc rc = open_pools(u, cluster_id, log, metrics, err);
+	arena_init(&u->arena, 64);
+	u->cluster_id = arena_str(&u->arena, cluster_id);
+	enum rc rc = open_pools(u, log, metrics, err);
 	if (rc == RC_OK)
 		rc = open_resolver(u, log, err);
 	for (uint32_t i = 0; i < u->count && rc == RC_OK; i++)
