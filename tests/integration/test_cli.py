@@ -2,11 +2,13 @@
 
 import json
 import re
+import socket
 import subprocess
 
 import pytest
 
-from worker import BINARY, POLICY
+from services import eventually
+from worker import BINARY, POLICY, Worker
 
 COMMANDS = ["run", "check-config", "explain", "topics", "demo", "config", "version"]
 GOOD = """\
@@ -149,6 +151,31 @@ def test_explain_tells_the_rule_the_route_and_the_models(files):
     assert answer["route"] == "only"
     unsure = json.loads(pointsman("explain", "-c", files(), "--json", "nothing of the kind").stdout)
     assert unsure["unsure"] is True
+
+
+def test_a_worker_that_waits_for_its_brokers_can_be_watched_and_ended(tmp_path):
+    config = {
+        "kafka": {"brokers": "127.0.0.1:1"},
+        "models": [{"name": name, "base_url": "http://127.0.0.1:1/v1", "price": "free"} for name in ("small", "capable")],
+    }
+    worker = Worker(tmp_path, config).start(ready=False)
+    try:
+        eventually(lambda: worker.get("/healthz")[0] == 200, 20, "the admin pages answer")
+        assert worker.get("/readyz")[0] == 503
+        assert worker.status()["ready_reason"] == "starting"
+        assert worker.stop(timeout=10) == 0  # the start itself asks for half a minute
+        assert "while it was starting" in worker.log_text()
+    finally:
+        if worker.is_alive():
+            worker.kill()
+
+
+def test_a_taken_admin_port_is_said_at_once(files):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = GOOD.replace("localhost:9092", "127.0.0.1:1") + f"admin: {{listen: '127.0.0.1:{taken.getsockname()[1]}'}}\n"
+        done = pointsman("run", "-c", files(config=config))
+    assert done.returncode == 1
+    assert "another process has the port" in done.stderr and "librdkafka" not in done.stderr
 
 
 def test_version_is_one_line():

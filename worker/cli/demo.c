@@ -46,7 +46,7 @@ struct demo {
 	struct log *log;
 	struct metrics *metrics;
 	struct engine *engine;
-	int signal_fd;
+	struct signals *signals; /* NULL: Ctrl-C simply ends the program */
 };
 
 static void banner(const struct demo *demo)
@@ -137,7 +137,7 @@ static enum rc route_all(struct demo *demo, struct err *err)
 		return RC_OK;
 	printf("\nstatus page: http://%s/   (Ctrl-C ends)\n", engine_admin_address(demo->engine));
 	(void)fflush(stdout); /* a pipe that is gone shows at the next write */
-	return engine_serve(demo->engine, demo->signal_fd, err);
+	return engine_serve(demo->engine, demo->signals, err);
 }
 
 static void end(struct demo *demo)
@@ -155,13 +155,12 @@ static void end(struct demo *demo)
 	metrics_free(demo->metrics);
 	log_close(demo->log);
 	settings_free(&demo->settings);
-	if (demo->signal_fd >= 0)
-		close(demo->signal_fd);
+	signals_close(demo->signals);
 }
 
 static int act(const struct command *self, const struct asked *asked)
 {
-	struct demo demo = {.asked = *asked, .signal_fd = -1};
+	struct demo demo = {.asked = *asked};
 	char folder[4096], config[4200];
 	if (!demo_world_folder(asked->data, folder, sizeof folder))
 		return cli_usage(self, "the demo's files are not beside the program; say where they are with --data DIR");
@@ -170,9 +169,10 @@ static int act(const struct command *self, const struct asked *asked)
 	if (code != EXIT_DONE)
 		return code;
 	struct err err;
-	demo.signal_fd = asked->serve ? engine_signals() : -1; /* without it Ctrl-C simply ends the program */
 	demo.report = demo_report_new();
-	enum rc rc = demo_feed_open(folder, &demo.feed, &err);
+	enum rc rc = asked->serve ? signals_open(&demo.signals, &err) : RC_OK;
+	if (rc == RC_OK)
+		rc = demo_feed_open(folder, &demo.feed, &err);
 	if (rc == RC_OK)
 		rc = demo_world_start(&demo.settings, asked->serve, &demo.world, &err);
 	if (rc == RC_OK) {

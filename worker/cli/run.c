@@ -34,11 +34,9 @@ static int serve(const struct settings *settings)
 {
 	raise_descriptor_limit();
 	struct err err;
-	int signal_fd = engine_signals();
-	if (signal_fd < 0) {
-		fputs("pointsman run: no signal descriptor; raise the limit of open files\n", stderr);
-		return EXIT_FAILED;
-	}
+	struct signals *signals = NULL;
+	if (signals_open(&signals, &err) != RC_OK)
+		return cli_fail(&err, EXIT_FAILED);
 	struct log *log = log_open(STDERR_FILENO, (enum log_level)settings->log.level, (enum log_format)settings->log.format);
 	struct metrics *metrics = metrics_new();
 	struct engine *engine = NULL;
@@ -47,7 +45,7 @@ static int serve(const struct settings *settings)
 	if (rc == RC_OK) {
 		log_info(log, "engine", "running", LOG_C("version", POINTSMAN_VERSION), LOG_S("config", settings->file),
 		         LOG_C("admin", engine_admin_address(engine)));
-		rc = engine_serve(engine, signal_fd, &err);
+		rc = engine_serve(engine, signals, &err);
 	}
 	if (rc != RC_OK)
 		log_error(log, "engine", "cannot go on", LOG_C("error", err.text));
@@ -59,7 +57,7 @@ static int serve(const struct settings *settings)
 		log_info(log, "engine", "stopped", LOG_C("version", POINTSMAN_VERSION));
 	metrics_free(metrics);
 	log_close(log);
-	close(signal_fd);
+	signals_close(signals);
 	return rc == RC_OK ? EXIT_DONE : rc == RC_BAD_INPUT ? EXIT_CONFIG : EXIT_FAILED;
 }
 

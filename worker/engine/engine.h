@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "worker/engine/signals.h"
 #include "worker/job/settings.h"
 
 struct engine;
@@ -42,10 +43,8 @@ const char *engine_admin_address(const struct engine *engine);
 /* The JSON of /status. Thread: any. */
 void engine_status_json(struct engine *engine, struct buf *out);
 
-/* Runs until a signal on signal_fd (SIGTERM, SIGINT: drain, a second one: give up calls; SIGHUP: reload) or a fatal error;
+/* Runs until a signal (SIGTERM, SIGINT: drain, a second one: give up calls; SIGHUP: reload) or a fatal error;
  * then drains within engine.shutdown_grace. RC_OK: a clean end. engine_stop is still the caller's. */
-enum rc engine_serve(struct engine *engine, int signal_fd, struct err *err);
-/* Blocks the signals that engine_serve reads and gives their descriptor. Call before any thread is started. -1: failed. */
-int engine_signals(void);
+enum rc engine_serve(struct engine *engine, struct signals *signals, struct err *err);
 
 #endif

@@ -4,40 +4,12 @@
  * The one idea: the main thread owns nothing of the road; it looks once a second whether all is well, and turns signals into
  * one of three words: reload, drain, give up.
  */
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "worker/engine/room.h"
 
 enum { LOOK_MS = 1000, DRAIN_LOOK_MS = 20, ABORT_GRACE_US = 5 * 1000000 };
-
-int engine_signals(void)
-{
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
-		return -1;
-	(void)signal(SIGPIPE, SIG_IGN); /* SIG_ERR is impossible for SIGPIPE; sockets report EPIPE instead */
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-/* The signal that came within timeout_ms, 0 for none. */
-static int next_signal(int signal_fd, int timeout_ms)
-{
-	struct pollfd p = {.fd = signal_fd, .events = POLLIN};
-	if (poll(&p, 1, timeout_ms) <= 0)
-		return 0;
-	struct signalfd_siginfo info;
-	return read(signal_fd, &info, sizeof info) == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
-}
 
 static void reload(struct engine *e)
 {
@@ -53,7 +25,7 @@ static void reload(struct engine *e)
 }
 
 /* Waits until all is committed, a second signal, or the grace is over; then gives up calls on the wire. */
-static enum rc drain(struct engine *e, int signal_fd, struct err *err)
+static enum rc drain(struct engine *e, struct signals *signals, struct err *err)
 {
 	int64_t give_up_us = clock_mono_us() + e->settings->engine.shutdown_grace_ms * 1000;
 	log_info(e->log, "engine", "shutting down: calls on the wire may finish", LOG_I("outstanding", stream_outstanding(e->stream)),
@@ -63,7 +35,7 @@ static enum rc drain(struct engine *e, int signal_fd, struct err *err)
 	while (!engine_idle(e)) {
 		if (engine_health(e, err) != RC_OK)
 			return RC_FATAL;
-		int signal_number = next_signal(signal_fd, DRAIN_LOOK_MS);
+		int signal_number = signals_next(signals, DRAIN_LOOK_MS);
 		bool hurried = signal_number == SIGTERM || signal_number == SIGINT;
 		if (!aborted && (hurried || clock_mono_us() >= give_up_us)) {
 			log_warn(e->log, "engine", "giving up calls on the wire: their records will be taken up again",
@@ -80,16 +52,16 @@ static enum rc drain(struct engine *e, int signal_fd, struct err *err)
 	return RC_OK;
 }
 
-enum rc engine_serve(struct engine *engine, int signal_fd, struct err *err)
+enum rc engine_serve(struct engine *engine, struct signals *signals, struct err *err)
 {
 	for (;;) {
 		enum rc rc = engine_health(engine, err);
 		if (rc != RC_OK)
 			return rc;
-		switch (next_signal(signal_fd, LOOK_MS)) {
+		switch (signals_next(signals, LOOK_MS)) {
 		case SIGTERM:
 		case SIGINT:
-			return drain(engine, signal_fd, err);
+			return drain(engine, signals, err);
 		case SIGHUP:
 			reload(engine);
 			break;
