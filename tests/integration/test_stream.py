@@ -16,6 +16,7 @@ import fastavro
 import pytest
 import requests
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from conftest import PARTITIONS, Deployment
 from prompts import prompts
@@ -279,3 +280,27 @@ def test_an_idle_worker_is_ready_again_when_the_broker_is(deployment, kafka):
     finally:
         kafka.start()
     eventually(lambda: worker.get("/readyz")[0] == 200, 60, "/readyz says yes again though nothing was sent")
+
+
+def set_topic(kafka, topic, **config):
+    entries = [ConfigEntry(k.replace("_", "."), v, incremental_operation=AlterConfigOpType.SET) for k, v in config.items()]
+    admin = kafka.admin()
+    for future in admin.incremental_alter_configs([ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)]).values():
+        future.result()
+
+
+def test_a_dead_letter_that_its_topic_refuses_holds_up_no_other_record(deployment, kafka):
+    set_topic(kafka, deployment.topics["dead_letters"], max_message_bytes="100")
+    worker = deployment.worker().start()
+    ledger = deployment.ledger()
+    good = send(deployment, 40)
+    bad = deployment.send([b"not a record at all"], keys=[b"key-1"], ids=["bad"])
+    good.update(send(deployment, 40, start=40))
+    eventually(lambda: ledger.poll(0.1) or good.keys() <= ledger.sources().keys(), 60, "the others are answered")
+    eventually(lambda: log_has(worker, "output refused again; the record waits"), 30, "it is said")
+    assert not ledger.dead_letters
+    set_topic(kafka, deployment.topics["dead_letters"], max_message_bytes="1000000")
+    ledger.wait(len(good) + 1, timeout=60)
+    assert ledger.sources() == Counter([*good, *bad])
+    assert len(ledger.dead_letters) == 1
+    assert Counter(r.value["id"] for r in ledger.responses if r.value["status"] == "ok") == Counter(good.values())

@@ -59,7 +59,7 @@ static size_t part_bytes(const struct partition *p)
 }
 
 /* Moves finished jobs into the batch, up to the bounds. What lost its partition meanwhile is held aside. */
-static size_t collect_jobs(struct stream *s, struct batch *b)
+static size_t collect_jobs(struct stream *s, struct batch *b, int64_t now_us)
 {
 	size_t metadata = 0;
 	struct list left = {0};
@@ -71,6 +71,11 @@ static size_t collect_jobs(struct stream *s, struct batch *b)
 		struct partition *p = t->partition;
 		if (!partition_owns(p, t)) {
 			assignment_hold(s, t);
+			continue;
+		}
+		if (now_us < t->again_us) {
+			stream_wake_at(s, t->again_us);
+			list_push(&left, &job->link);
 			continue;
 		}
 		size_t bytes = job_bytes(job), text = p->in_batch ? 0 : part_bytes(p);
@@ -210,7 +215,7 @@ void batch_make(struct stream *s, int64_t now_us)
 	b->task = (struct task){.kind = TASK_BATCH};
 	b->result = BATCH_UNKNOWN;
 	b->bytes = 0;
-	size_t metadata = collect_jobs(s, b);
+	size_t metadata = collect_jobs(s, b, now_us);
 	collect_partitions(s, b, metadata, now_us);
 	if (b->part_count == 0) { /* everything finished had lost its partition */
 		rd_kafka_consumer_group_metadata_destroy(b->group);

@@ -28,6 +28,7 @@ struct taken {
 	struct partition *partition;
 	int64_t offset;
 	int64_t held_until_us; /* HELD: given up then */
+	int64_t again_us;      /* COLLECTED: in no batch before; 0: at once */
 	uint32_t epoch;        /* the lease's when it was taken or adopted */
 	enum taken_state state;
 	bool orphan;

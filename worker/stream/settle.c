@@ -11,7 +11,7 @@
 #include "worker/stream/assignment.h"
 #include "worker/stream/core.h"
 
-enum { PAUSE_FIRST_US = 20 * 1000, PAUSE_MAX_US = 1000 * 1000, OFFSET_RETRY_US = 100 * 1000 };
+enum { PAUSE_FIRST_US = 20 * 1000, PAUSE_MAX_US = 1000 * 1000, OFFSET_RETRY_US = 100 * 1000, REFUSED_TWICE_US = 5 * 1000 * 1000 };
 
 static bool part_is_live(const struct batch_part *part)
 {
@@ -74,7 +74,7 @@ static void refuse_jobs(struct stream *s, struct batch *b)
 			          LOG_I("partition", t->partition->number), LOG_I("offset", t->offset), LOG_C("error", b->why.text));
 			inflight_set_state(&s->inflight, t, TAKEN_COLLECTED);
 			list_push(&s->collected, &job->link);
-			b->aborts_in_a_row += 4; /* the pause grows */
+			t->again_us = clock_mono_us() + REFUSED_TWICE_US; /* the others go on meanwhile */
 		} else {
 			t->refused = true;
 			inflight_set_state(&s->inflight, t, TAKEN_OUT);
