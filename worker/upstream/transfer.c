@@ -30,7 +30,9 @@ enum {
 	EVENTS = 256,
 	HEADER_BYTES_MAX = 65536,
 	HEADER_KEPT_MAX = 128,
-	BODY_KEPT_BYTES = 65536, /* a larger body buffer is freed, not kept for reuse */
+	SPARE_BODIES = 16,       /* a body needs its buffer from its first byte until it is settled: few do at a time */
+	BODY_KEPT_BYTES = 65536, /* a larger one is freed, not kept for reuse */
+	RECEIVE_BYTES = 4096,    /* libcurl takes 16 KB a call otherwise, from the start to the end of the wait */
 	STALL_MS = 60000         /* unacknowledged bytes for so long: the peer is gone */
 };
 
@@ -40,14 +42,19 @@ struct kept_header {
 	bool there;
 };
 
+struct body {
+	char *data;
+	size_t len, cap;
+};
+
 struct transfer {
 	CURL *easy;
 	struct shard *shard;
 	struct transfer *next_free;
 	uint32_t at; /* place in transfers.active while it runs */
 	void *owner;
-	char *body;
-	size_t body_len, body_cap, header_bytes;
+	struct body body;
+	size_t header_bytes;
 	bool too_large, too_many_headers, address_refused;
 	struct kept_header retry_after, retry_after_ms, request_id;
 	struct curl_slist key_node, id_node; /* our nodes before the fixed list; libcurl only reads them */
@@ -74,6 +81,8 @@ struct transfers {
 	struct transfer **all;    /* made of them */
 	struct transfer **active; /* active_count of them */
 	struct transfer *free;
+	struct body spare[SPARE_BODIES];
+	uint32_t spare_count;
 	struct curl_slist *headers, *names;
 	CURLU *url; /* read once: a fifth of a call's instructions otherwise */
 	uint32_t names_version;
@@ -83,21 +92,24 @@ struct transfers {
 static size_t on_body(char *data, size_t size, size_t count, void *user)
 {
 	struct transfer *t = user;
+	struct transfers *ts = t->shard->ts;
+	struct body *body = &t->body;
 	size_t bytes = size * count; /* size is 1, says libcurl */
-	size_t bound = (size_t)t->shard->ts->setup.max_answer_bytes;
-	if (bytes > bound - t->body_len) {
+	if (bytes > (size_t)ts->setup.max_answer_bytes - body->len) {
 		t->too_large = true;
 		return 0;
 	}
-	if (t->body_len + bytes > t->body_cap) {
-		size_t cap = t->body_cap == 0 ? 4096 : t->body_cap;
-		while (cap < t->body_len + bytes)
+	if (body->data == NULL && ts->spare_count > 0)
+		*body = ts->spare[--ts->spare_count];
+	if (body->len + bytes > body->cap) {
+		size_t cap = body->cap == 0 ? 4096 : body->cap;
+		while (cap < body->len + bytes)
 			cap *= 2;
-		t->body = heap_resize(t->body, cap, 1);
-		t->body_cap = cap;
+		body->data = heap_resize(body->data, cap, 1);
+		body->cap = cap;
 	}
-	memcpy(t->body + t->body_len, data, bytes);
-	t->body_len += bytes;
+	memcpy(body->data + body->len, data, bytes);
+	body->len += bytes;
 	return bytes;
 }
 
@@ -221,9 +233,11 @@ void transfers_close(struct transfers *ts)
 		curl_multi_cleanup(ts->shards[i].multi);
 	for (uint32_t i = 0; i < ts->made; i++) {
 		curl_easy_cleanup(ts->all[i]->easy);
-		free(ts->all[i]->body);
+		free(ts->all[i]->body.data);
 		free(ts->all[i]);
 	}
+	while (ts->spare_count > 0)
+		free(ts->spare[--ts->spare_count].data);
 	curl_slist_free_all(ts->headers);
 	curl_slist_free_all(ts->names);
 	sockets_close(&ts->sockets);
@@ -256,6 +270,7 @@ static void set_options(struct transfers *ts, struct transfer *t)
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, 10L);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)ts->setup.connect_timeout_ms);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->why);
+	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
@@ -316,7 +331,7 @@ struct transfer *transfers_start(struct transfers *ts, struct str body, struct s
 {
 	struct transfer *t = take(ts);
 	t->owner = owner;
-	t->body_len = t->header_bytes = 0;
+	t->header_bytes = 0;
 	t->too_large = t->too_many_headers = t->address_refused = false;
 	t->retry_after.there = t->retry_after_ms.there = t->request_id.there = false;
 	t->why[0] = '\0';
@@ -348,11 +363,11 @@ static void leave(struct transfers *ts, struct transfer *t)
 
 void transfers_give(struct transfers *ts, struct transfer *t)
 {
-	if (t->body_cap > BODY_KEPT_BYTES) {
-		free(t->body);
-		t->body = NULL;
-		t->body_cap = 0;
-	}
+	if (t->body.data != NULL && t->body.cap <= BODY_KEPT_BYTES && ts->spare_count < SPARE_BODIES)
+		ts->spare[ts->spare_count++] = (struct body){t->body.data, 0, t->body.cap};
+	else
+		free(t->body.data);
+	t->body = (struct body){NULL, 0, 0};
 	t->owner = NULL;
 	t->next_free = ts->free;
 	ts->free = t;
@@ -484,7 +499,7 @@ static void describe(struct transfer *t, CURLcode code, struct transfer_result *
 	    .end = end,
 	    .http_status = (int)status,
 	    .sent = code == CURLE_OK || request_bytes > 0,
-	    .body = {t->body != NULL ? t->body : "", t->body_len},
+	    .body = {t->body.data != NULL ? t->body.data : "", t->body.len},
 	    .retry_after = header_view(&t->retry_after),
 	    .retry_after_ms = header_view(&t->retry_after_ms),
 	    .request_id = header_view(&t->request_id),
