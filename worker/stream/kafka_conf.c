@@ -104,6 +104,7 @@ enum rc kafka_conf_base(const struct settings *settings, struct kafka_client *cl
 		{"client.id", "pointsman"},
 		{"socket.keepalive.enable", "true"},
 		{"reconnect.backoff.max.ms", "2000"},
+		{"fetch.message.max.bytes", "262144"}, /* a partition; a larger message comes all the same, alone */
 		{"retry.backoff.ms", "10"}, /* the default of 100 turns back-to-back transactions of 15 ms into 90-140 ms */
 	};
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
