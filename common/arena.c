@@ -1,8 +1,8 @@
 /*
  * arena.c: chunked bump allocation.
  *
- * The one idea: a job's memory has one lifetime, so it needs one free. A chunk is twice its predecessor up to 256 KiB; a
- * piece larger than that gets a chunk of its own. It does not give memory back before the reset.
+ * The one idea: a job's memory has one lifetime, so it needs one free. A chunk is as large as all before it together, up
+ * to 256 KiB; a piece larger than that gets a chunk of its own. It does not give memory back before the reset.
  */
 #include "common/arena.h"
 
@@ -95,9 +95,7 @@ void arena_reset(struct arena *arena)
 
 static void grow(struct arena *arena, size_t bytes)
 {
-	size_t step = arena->first_bytes;
-	if (arena->head != NULL)
-		step = arena->head->bytes * 2 < LARGEST_STEP ? arena->head->bytes * 2 : LARGEST_STEP;
+	size_t step = arena->head == NULL ? arena->first_bytes : arena->total_bytes < LARGEST_STEP ? arena->total_bytes : LARGEST_STEP;
 	if (bytes > step)
 		step = bytes;
 	if (step > SIZE_MAX - sizeof(struct arena_chunk))
@@ -111,18 +109,29 @@ static void grow(struct arena *arena, size_t bytes)
 	arena->total_bytes += step;
 }
 
+static size_t rounded_up(size_t bytes)
+{
+	size_t rounded = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	return rounded != 0 ? rounded : ALIGN;
+}
+
 void *arena_alloc(struct arena *arena, size_t bytes)
 {
 	if (bytes > SIZE_MAX - ALIGN)
 		out_of_memory(bytes);
-	size_t rounded = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-	if (rounded == 0)
-		rounded = ALIGN;
+	size_t rounded = rounded_up(bytes);
 	if (arena->head == NULL || (size_t)(arena->end - arena->next) < rounded)
 		grow(arena, rounded);
 	void *p = arena->next;
 	arena->next += rounded;
 	return p;
+}
+
+void arena_shrink(struct arena *arena, const void *piece, size_t bytes, size_t fewer)
+{
+	const char *start = piece;
+	if (arena->head != NULL && start == arena->next - rounded_up(bytes))
+		arena->next -= rounded_up(bytes) - rounded_up(fewer);
 }
 
 void *arena_zalloc(struct arena *arena, size_t bytes)

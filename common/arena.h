@@ -33,6 +33,8 @@ void arena_free(struct arena *arena);
 void arena_reset(struct arena *arena);
 
 void *arena_alloc(struct arena *arena, size_t bytes); /* uninitialised, aligned for any type */
+/* Gives back the end of a piece, if no other was handed out since. */
+void arena_shrink(struct arena *arena, const void *piece, size_t bytes, size_t fewer);
 void *arena_zalloc(struct arena *arena, size_t bytes);
 /* count * size with the multiplication checked; zeroed. */
 void *arena_array(struct arena *arena, size_t count, size_t size);

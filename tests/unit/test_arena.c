@@ -72,6 +72,24 @@ static void a_reset_keeps_the_first_chunk_only(void **state)
 	arena_reset(&arena);
 }
 
+static void the_end_of_the_last_piece_can_be_given_back(void **state)
+{
+	(void)state;
+	struct arena arena;
+	arena_init(&arena, 1024);
+	char *first = arena_alloc(&arena, 100), *last = arena_alloc(&arena, 512);
+	arena_shrink(&arena, first, 100, 1); /* not the last: stays */
+	assert_ptr_equal(arena_alloc(&arena, 0), last + 512);
+	last = arena_alloc(&arena, 200);
+	arena_shrink(&arena, last, 200, 33);
+	assert_ptr_equal(arena_alloc(&arena, 1), last + 48);
+	char *all = arena_alloc(&arena, 5000); /* a chunk of its own */
+	arena_shrink(&arena, all, 5000, 0);
+	assert_ptr_equal(arena_alloc(&arena, 4096), all + 16);
+	assert_int_equal(arena.total_bytes, 1024 + 5008);
+	arena_free(&arena);
+}
+
 static void a_large_first_piece_is_not_kept(void **state)
 {
 	(void)state;
@@ -152,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pieces_are_aligned_apart_and_keep_what_is_written), cmocka_unit_test(a_reset_keeps_the_first_chunk_only),
+		cmocka_unit_test(the_end_of_the_last_piece_can_be_given_back),
 		cmocka_unit_test(a_large_first_piece_is_not_kept),                   cmocka_unit_test(texts_are_copied_with_a_terminator),
 		cmocka_unit_test(impossible_sizes_end_the_process_with_a_message),
 	};

@@ -149,6 +149,7 @@ static struct str build_request(const struct model_settings *model, const struct
 		buf_str(&out, model->params_set.items[i].value); /* JSON, as the settings wrote it */
 	}
 	buf_char(&out, '}');
+	arena_shrink(arena, out.data, out.cap, out.len);
 	return buf_view(&out);
 }
 

@@ -48,6 +48,7 @@ static struct str write_json(enum own_schema kind, const struct telling *t, stru
 	json.sink.open_record(&json.sink, NULL);
 	tell_record(&json.sink, kind, t);
 	json.sink.close(&json.sink);
+	arena_shrink(arena, out.data, out.cap, out.len);
 	return buf_view(&out);
 }
 
