@@ -21,6 +21,7 @@ struct scope { /* where in the file a table is bound: for names and places in me
 	const struct node *at; /* the section's key, or the nearest node there is */
 	struct arena *arena;
 	struct err *err;
+	bool no_secrets; /* they are left out, not read */
 };
 
 static const char *const secret_suffixes[] = {"", "_env", "_file"};
@@ -182,6 +183,8 @@ static enum rc bind_secret(const struct config_option *o, const struct node *map
 		if (given != NULL)
 			return config_error(node, scope->err, "\"%s\" is given twice, in line %u and here", o->name, given->line);
 		given = node;
+		if (scope->no_secrets)
+			continue;
 		enum rc rc = read_secret(form, node, &value, scope);
 		if (rc != RC_OK)
 			return rc;
@@ -199,7 +202,7 @@ static enum rc bind_maps(const struct config_option *o, const struct node *node,
 	char *items = arena_array(scope->arena, node->count, o->item_bytes);
 	for (unsigned i = 0; i < node->count; i++) {
 		const struct node *item = node->entries[i].value;
-		struct scope inner = {scope, o->name, item, scope->arena, scope->err};
+		struct scope inner = {scope, o->name, item, scope->arena, scope->err, scope->no_secrets};
 		enum rc rc = bind_table(o->sub, item, items + i * o->item_bytes, &inner);
 		if (rc != RC_OK)
 			return rc;
@@ -227,7 +230,7 @@ static enum rc bind_one(const struct config_option *o, const struct node *map, c
 		return bind_secret(o, map, field, scope);
 	if (o->kind == OPTION_SECTION) {
 		const struct node *key = key_of(map, o->name);
-		struct scope inner = {scope, o->name, key != NULL ? key : scope->at, scope->arena, scope->err};
+		struct scope inner = {scope, o->name, key != NULL ? key : scope->at, scope->arena, scope->err, scope->no_secrets};
 		return bind_table(o->sub, node, field, &inner);
 	}
 	if (node == NULL && o->required && o->fallback == NULL)
@@ -263,5 +266,11 @@ static enum rc bind_table(const struct config_option *table, const struct node *
 enum rc config_bind(const struct config_option *table, const struct node *map, void *out, struct arena *arena, struct err *err)
 {
 	struct scope root = {.at = map, .arena = arena, .err = err};
+	return bind_table(table, map, out, &root);
+}
+
+enum rc config_bind_no_secrets(const struct config_option *table, const struct node *map, void *out, struct arena *arena, struct err *err)
+{
+	struct scope root = {.at = map, .arena = arena, .err = err, .no_secrets = true};
 	return bind_table(table, map, out, &root);
 }

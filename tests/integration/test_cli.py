@@ -153,6 +153,50 @@ def test_explain_tells_the_rule_the_route_and_the_models(files):
     assert unsure["unsure"] is True
 
 
+def test_explain_needs_no_secret_and_check_config_says_which_is_missing(files):
+    secrets = "redis: {url: 'redis://localhost', password_file: nowhere}\ncache: {secret_env: NOT_SET_ANYWHERE}\n"
+    config = files(config=GOOD.replace("    model: m\n", "    api_key_env: NOT_SET_EITHER\n") + secrets)
+    done = pointsman("explain", "-c", config, "My printer is on fire")
+    assert done.returncode == 0, done.stderr
+    done = pointsman("check-config", "-c", config)
+    assert done.returncode == 3
+    assert "nowhere" in done.stderr or "NOT_SET" in done.stderr
+
+
+def test_explain_takes_a_prompt_from_standard_input_and_refuses_what_is_not_text(files):
+    for arguments, given, code in [
+        (["-"], b"My printer is on fire", 0),
+        (["-"], b"My printer \xff", 2),
+        (["-a", b"product=\xff", "printer"], b"", 2),
+        (["--tenant", b"\xff", "printer"], b"", 2),
+        (["-"], b"", 0),
+    ]:
+        done = subprocess.run([BINARY, "explain", "--json", "-c", files(), *arguments], input=given, capture_output=True, timeout=60)
+        assert done.returncode == code, done.stderr
+        if code == 0:
+            assert json.loads(done.stdout)["route"] == "only"
+
+
+@pytest.mark.parametrize("arguments", [["version", "more"], ["config", "--example", "more"]])
+def test_a_word_too_many_is_said(arguments):
+    done = pointsman(*arguments)
+    assert done.returncode == 2 and '"more"' in done.stderr
+
+
+def test_output_that_cannot_be_written_is_a_failure():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([BINARY, "config", "--reference"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1 and "standard output" in done.stderr
+
+
+def test_a_demo_of_one_record_and_one_without_its_files(tmp_path):
+    done = pointsman("demo", "--records", "1")
+    assert done.returncode == 0, done.stderr
+    assert "1 records, 1 responses" in done.stdout
+    done = pointsman("demo", "--data", tmp_path / "nowhere")
+    assert done.returncode == 2 and "nowhere" in done.stderr
+
+
 def test_a_worker_that_waits_for_its_brokers_can_be_watched_and_ended(tmp_path):
     config = {
         "kafka": {"brokers": "127.0.0.1:1"},

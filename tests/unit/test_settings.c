@@ -386,8 +386,11 @@ static void secrets_and_tokens_are_read_from_files_beside_the_configuration(void
 	assert_int_equal(truncate(secret.data, 0), 0);
 	assert_int_equal(settings_load(conf.data, &s, &err), RC_BAD_INPUT);
 	assert_non_null(strstr(err.text, "the first line of this file is empty"));
-	assert_int_equal(unlink(conf.data), 0);
 	assert_int_equal(unlink(secret.data), 0);
+	assert_int_equal(settings_load_no_secrets(conf.data, &s, &err), RC_OK);
+	assert_true(s.cache.secret.data == NULL && s.models[0].api_key.data == NULL);
+	settings_free(&s);
+	assert_int_equal(unlink(conf.data), 0);
 	assert_int_equal(rmdir(folder), 0);
 	assert_int_equal(settings_load(conf.data, &s, &err), RC_BAD_INPUT);
 	assert_non_null(strstr(err.text, "pm.yaml: error: No such file or directory"));

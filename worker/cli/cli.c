@@ -43,14 +43,22 @@ int cli_fail(const struct err *err, int code)
 	return code;
 }
 
-int cli_settings(const struct command *self, const char *path, struct settings *ret)
+static int load(const struct command *self, enum rc (*read)(const char *, struct settings *, struct err *), const char *path, struct settings *ret)
 {
 	struct err err;
 	if (path == NULL)
 		return cli_usage(self, "which configuration? Give it with -c FILE");
-	if (settings_load(path, ret, &err) != RC_OK)
-		return cli_fail(&err, EXIT_CONFIG);
-	return EXIT_DONE;
+	return read(path, ret, &err) == RC_OK ? EXIT_DONE : cli_fail(&err, EXIT_CONFIG);
+}
+
+int cli_settings(const struct command *self, const char *path, struct settings *ret)
+{
+	return load(self, settings_load, path, ret);
+}
+
+int cli_settings_no_secrets(const struct command *self, const char *path, struct settings *ret)
+{
+	return load(self, settings_load_no_secrets, path, ret);
 }
 
 bool cli_colour(FILE *stream)

@@ -41,6 +41,8 @@ static int run(const struct command *self, int argc, char **argv)
 			return cli_usage(self, "one of --example, --reference, --schema and -c at a time");
 		what = c;
 	}
+	if (optind < argc)
+		return cli_usage(self, "unexpected argument \"%s\"", argv[optind]);
 	struct arena arena;
 	struct buf out;
 	arena_init(&arena, 64 * 1024);

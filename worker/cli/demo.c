@@ -163,7 +163,8 @@ static int act(const struct command *self, const struct asked *asked)
 	struct demo demo = {.asked = *asked};
 	char folder[4096], config[4200];
 	if (!demo_world_folder(asked->data, folder, sizeof folder))
-		return cli_usage(self, "the demo's files are not beside the program; say where they are with --data DIR");
+		return asked->data != NULL ? cli_usage(self, "--data: the folder \"%s\" cannot be read", asked->data)
+		                           : cli_usage(self, "the demo's files are not beside the program; say where they are with --data DIR");
 	(void)snprintf(config, sizeof config, "%s/pointsman.yaml", folder); /* fits */
 	int code = cli_settings(self, config, &demo.settings);
 	if (code != EXIT_DONE)

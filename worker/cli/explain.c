@@ -19,7 +19,7 @@ static const char help[] =
     "usage: pointsman explain -c FILE [OPTION...] PROMPT | -\n"
     "\n"
     "Tells where a prompt would go and why: each stage's verdict, what nearly won, the models in line and\n"
-    "about what it costs. Calls nobody. With - the prompt is read from standard input.\n"
+    "about what it costs. Calls nobody and needs no secrets. With - the prompt is read from standard input.\n"
     "\n"
     "  -c, --config FILE            the configuration\n"
     "  -a, --attribute NAME=VALUE   an attribute of the record (may be repeated)\n"
@@ -257,6 +257,14 @@ static int read_options(const struct command *self, int argc, char **argv, struc
 	return EXIT_DONE;
 }
 
+static bool all_utf8(const struct asked *asked, struct str prompt)
+{
+	bool valid = str_utf8_valid(prompt) && str_utf8_valid(str_of(asked->tenant));
+	for (uint32_t i = 0; i < asked->attribute_count; i++)
+		valid = valid && str_utf8_valid(asked->attributes[i].name) && str_utf8_valid(asked->attributes[i].value);
+	return valid;
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct asked asked = {0};
@@ -273,10 +281,10 @@ static int run(const struct command *self, int argc, char **argv)
 		buf_cstr(&text, asked.prompt);
 	else if (!read_all(stdin, &text))
 		code = cli_usage(self, "standard input cannot be read, or is over %d bytes", MAX_PROMPT);
-	if (code == EXIT_DONE && !str_utf8_valid(buf_view(&text)))
-		code = cli_usage(self, "the prompt is not UTF-8");
+	if (code == EXIT_DONE && !all_utf8(&asked, buf_view(&text)))
+		code = cli_usage(self, "the prompt, an attribute or the tenant is not UTF-8");
 	if (code == EXIT_DONE)
-		code = cli_settings(self, asked.config, &settings);
+		code = cli_settings_no_secrets(self, asked.config, &settings);
 	if (code == EXIT_DONE) {
 		code = explain(&asked, &settings, buf_view(&text));
 		settings_free(&settings);

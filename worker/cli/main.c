@@ -29,18 +29,27 @@ static const char *name_at(const void *ctx, unsigned i)
 	return ((const struct command *const *)ctx)[i]->name;
 }
 
+/* What was printed may still wait in the stream's buffer, and the disk may be full. */
+static int flushed(int code)
+{
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return code;
+	fputs("pointsman: standard output cannot be written\n", stderr);
+	return code != EXIT_DONE ? code : EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "";
 	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
 		print_commands(stdout);
-		return EXIT_DONE;
+		return flushed(EXIT_DONE);
 	}
 	if (strcmp(word, "--version") == 0)
 		word = "version";
 	for (unsigned i = 0; i < COMMANDS; i++)
 		if (strcmp(word, commands[i]->name) == 0)
-			return commands[i]->run(commands[i], argc - 1, argv + 1);
+			return flushed(commands[i]->run(commands[i], argc - 1, argv + 1));
 	if (word[0] == '\0') {
 		print_commands(stderr);
 		return EXIT_USAGE;

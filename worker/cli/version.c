@@ -9,6 +9,8 @@ static int run(const struct command *self, int argc, char **argv)
 	int code = EXIT_DONE;
 	if (cli_option(self, argc, argv, "h", longs, &code) != -1)
 		return code;
+	if (optind < argc)
+		return cli_usage(self, "unexpected argument \"%s\"", argv[optind]);
 	puts("pointsman " POINTSMAN_VERSION);
 	return EXIT_DONE;
 }

@@ -13,18 +13,25 @@ enum { FIRST_CHUNK = 64 * 1024 };
 static enum rc fill(struct settings *settings, const struct node *root, struct err *err)
 {
 	settings->kafka.classic_protocol = true; /* a custom row has no default of its own */
-	enum rc rc = config_bind(settings_options, root, settings, &settings->arena, err);
+	enum rc rc = (settings->no_secrets ? config_bind_no_secrets : config_bind)(settings_options, root, settings, &settings->arena, err);
 	return rc == RC_OK ? settings_check(settings, root, err) : rc;
 }
 
-/* path NULL: text is given. */
-static enum rc load(const char *path, const char *name, struct str text, struct settings *ret, struct err *err)
+struct source {
+	const char *path; /* NULL: name and text are given */
+	const char *name;
+	struct str text;
+	bool no_secrets;
+};
+
+static enum rc load(const struct source *from, struct settings *ret, struct err *err)
 {
-	struct settings settings = {0};
+	struct settings settings = {.no_secrets = from->no_secrets};
 	const struct node *root;
 	arena_init(&settings.arena, FIRST_CHUNK);
-	settings.file = arena_str(&settings.arena, str_of(path != NULL ? path : name));
-	enum rc rc = path != NULL ? config_load(&settings.arena, path, &root, err) : config_parse(&settings.arena, name, text, &root, err);
+	settings.file = arena_str(&settings.arena, str_of(from->path != NULL ? from->path : from->name));
+	enum rc rc = from->path != NULL ? config_load(&settings.arena, from->path, &root, err)
+	                                : config_parse(&settings.arena, from->name, from->text, &root, err);
 	if (rc == RC_OK)
 		rc = fill(&settings, root, err);
 	if (rc != RC_OK) {
@@ -37,12 +44,17 @@ static enum rc load(const char *path, const char *name, struct str text, struct 
 
 enum rc settings_load(const char *path, struct settings *ret, struct err *err)
 {
-	return load(path, NULL, STR_NULL, ret, err);
+	return load(&(struct source){.path = path}, ret, err);
+}
+
+enum rc settings_load_no_secrets(const char *path, struct settings *ret, struct err *err)
+{
+	return load(&(struct source){.path = path, .no_secrets = true}, ret, err);
 }
 
 enum rc settings_parse(const char *name, struct str text, struct settings *ret, struct err *err)
 {
-	return load(NULL, name, text, ret, err);
+	return load(&(struct source){.name = name, .text = text}, ret, err);
 }
 
 void settings_free(struct settings *settings)

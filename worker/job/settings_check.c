@@ -115,7 +115,7 @@ static enum rc check_services(const struct settings *settings, const struct node
 		return RC_OK;
 	if (!has_scheme(settings->redis.url, "redis://", "unix://"))
 		return config_error_hint(redis, err, "for example redis://localhost:6379/0", "a URL with redis:// or unix:// is expected");
-	if (settings->cache.enabled && settings->cache.secret.data == NULL)
+	if (settings->cache.enabled && settings->cache.secret.data == NULL && !settings->no_secrets)
 		return config_error_hint(redis, err, "add \"cache: {secret_env: POINTSMAN_CACHE_SECRET}\"",
 		                         "a shared cache needs a secret, the same in all replicas: without one its keys would tell the prompts");
 	return RC_OK;
