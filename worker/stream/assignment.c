@@ -356,7 +356,7 @@ static void restart_partitions(struct stream *s, int64_t now_us)
 			p->retry_at_us = now_us + AGAIN_US;
 			continue;
 		}
-		if (!p->restart_due || p->state != PARTITION_READING)
+		if (!p->restart_due || p->state != PARTITION_READING || !partition_is_live(p))
 			continue;
 		if (now_us < p->retry_at_us) {
 			stream_wake_at(s, p->retry_at_us);

@@ -238,6 +238,8 @@ static bool fetch(struct partition *p)
 uint32_t partition_read(struct partition *p, uint32_t budget, struct list *out)
 {
 	uint32_t looked_at = 0;
+	if (!partition_is_live(p))
+		return 0;
 	if (atomic_load_explicit(&p->lease.held, memory_order_acquire) > 0) { /* a job waits for its schema */
 		stream_wake_at(p->stream, clock_mono_us() + HELD_LOOK_US);
 		return 0;

@@ -71,6 +71,11 @@ static inline bool partition_is_owned(const struct partition *p)
 {
 	return p->progress != NULL;
 }
+/* Not being revoked: new records may be begun. */
+static inline bool partition_is_live(const struct partition *p)
+{
+	return atomic_load_explicit(&p->lease.state, memory_order_relaxed) == LEASE_LIVE;
+}
 /* t belongs to the partition as it is held now: its outputs may be committed. */
 static inline bool partition_owns(const struct partition *p, const struct taken *t)
 {

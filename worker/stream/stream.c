@@ -168,8 +168,7 @@ static bool make_room(struct stream *s)
 /* true: there is more to read at once. */
 static bool read_records(struct stream *s)
 {
-	if (s->phase != STREAM_RUNNING || s->revoke.list != NULL || s->partition_count == 0 ||
-	    (s->starved && s->inflight.orphans == 0))
+	if (s->phase != STREAM_RUNNING || s->partition_count == 0 || (s->starved && s->inflight.orphans == 0))
 		return false;
 	struct list out = {0};
 	uint32_t idle;
