@@ -73,7 +73,7 @@ test: deps ## all tests: unit, then integration against a real broker, Redis and
 	@tests/scripts/test.sh
 
 .PHONY: sanitize
-sanitize: deps ## all tests under the sanitizers and valgrind; LANES="address undefined thread valgrind"
+sanitize: deps ## all tests under the sanitizers and valgrind; LANES="address undefined valgrind"
 	@tests/scripts/sanitize.sh $(LANES)
 
 .PHONY: demo
