@@ -14,7 +14,7 @@
 
 #include "common/config_yaml.h"
 
-enum { MAX_TEXT_BYTES = 4 * 1024 * 1024, MAX_EXPANDED_BYTES = 1024 * 1024 };
+enum { MAX_TEXT_BYTES = 4 * 1024 * 1024, MAX_EXPANDED_BYTES = 1024 * 1024, SECRET_FILE_BYTES = 64 * 1024 };
 
 static enum rc check_bytes(const struct config_source *source, struct err *err)
 {
@@ -177,4 +177,19 @@ struct str config_path(struct arena *arena, const struct node *at, struct str pa
 	if (slash == NULL || (path.len != 0 && path.data[0] == '/'))
 		return arena_str(arena, path);
 	return arena_printf(arena, "%.*s/%.*s", (int)(slash - file), file, STR_ARG(path));
+}
+
+enum rc config_read_first_line(struct arena *arena, const struct node *node, struct str *ret, struct err *err)
+{
+	struct err why;
+	struct str path = config_path(arena, node, node->scalar), text;
+	if (config_read_file(arena, path.data, SECRET_FILE_BYTES, &text, &why) != RC_OK)
+		return config_error(node, err, "the file cannot be read: %s", why.text);
+	size_t end = 0;
+	while (end < text.len && text.data[end] != '\n' && text.data[end] != '\r')
+		end++;
+	if (end == 0)
+		return config_error(node, err, "the first line of this file is empty");
+	*ret = (struct str){text.data, end};
+	return RC_OK;
 }

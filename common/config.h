@@ -59,6 +59,8 @@ const struct node *config_get(const struct node *map, const char *key);
 struct str config_path(struct arena *arena, const struct node *at, struct str path);
 /* A whole file of at most max_bytes, a NUL behind it. Errors name the path: RC_BAD_INPUT. */
 enum rc config_read_file(struct arena *arena, const char *path, size_t max_bytes, struct str *ret, struct err *err);
+/* The first line of the file that node names, as secrets are kept; it may not be empty. */
+enum rc config_read_first_line(struct arena *arena, const struct node *node, struct str *ret, struct err *err);
 
 /* Fills err with "file:line:column: error: ...", the line and a caret under the node. Returns RC_BAD_INPUT. */
 enum rc config_error(const struct node *at, struct err *err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -13,7 +13,7 @@
 
 #include "common/option_value.h"
 
-enum { SECRET_FILE_BYTES = 64 * 1024, LONGEST_PATH = 128 };
+enum { LONGEST_PATH = 128 };
 
 struct scope { /* where in the file a table is bound: for names and places in messages */
 	const struct scope *outer;
@@ -138,28 +138,12 @@ static enum rc bind_pairs(const struct config_option *o, const struct node *node
 	return RC_OK;
 }
 
-static enum rc read_secret_file(const struct node *node, struct str *ret, const struct scope *scope)
-{
-	struct err why;
-	struct str path = config_path(scope->arena, node, node->scalar), text;
-	enum rc rc = config_read_file(scope->arena, path.data, SECRET_FILE_BYTES, &text, &why);
-	if (rc != RC_OK)
-		return config_error(node, scope->err, "the file cannot be read: %s", why.text);
-	size_t end = 0;
-	while (end < text.len && text.data[end] != '\n' && text.data[end] != '\r')
-		end++;
-	if (end == 0)
-		return config_error(node, scope->err, "the first line of this file is empty");
-	*ret = (struct str){text.data, end};
-	return RC_OK;
-}
-
 static enum rc read_secret(unsigned form, const struct node *node, struct str *ret, const struct scope *scope)
 {
 	if (node->kind != NODE_SCALAR)
 		return config_error(node, scope->err, "a single value is expected here");
 	if (form == 2)
-		return read_secret_file(node, ret, scope);
+		return config_read_first_line(scope->arena, node, ret, scope->err);
 	struct str value = node->scalar;
 	if (form == 1) {
 		value = str_of(getenv(arena_cstr(scope->arena, node->scalar)));

@@ -6,10 +6,10 @@
  */
 #include "worker/cli/demo_feed.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/config.h"
 #include "common/json.h"
 
 enum { MAX_FILE = 16 * 1024 * 1024 };
@@ -22,26 +22,6 @@ struct demo_feed {
 };
 
 static const char id_format[] = "demo-%06lld";
-
-static enum rc read_file(const char *path, struct arena *arena, struct str *ret, struct err *err)
-{
-	FILE *file = fopen(path, "rb");
-	if (file == NULL)
-		return err_set(err, RC_BAD_INPUT, "%s: %s", path, strerror(errno));
-	struct buf text;
-	buf_init(&text, arena, 1 << 20);
-	size_t n;
-	do {
-		n = fread(buf_room(&text, 65536), 1, 65536, file);
-		text.len += n;
-	} while (n != 0 && text.len <= MAX_FILE);
-	bool failed = ferror(file) != 0 || text.len > MAX_FILE;
-	(void)fclose(file); /* it was only read */
-	if (failed)
-		return err_set(err, RC_BAD_INPUT, "%s cannot be read, or is over %d bytes", path, MAX_FILE);
-	*ret = buf_view(&text);
-	return RC_OK;
-}
 
 static size_t line_length(struct str text)
 {
@@ -78,7 +58,7 @@ enum rc demo_feed_open(const char *folder, struct demo_feed **ret, struct err *e
 	arena_init(&feed->arena, 1 << 20);
 	arena_init(&feed->record, 64 * 1024);
 	const char *path = arena_printf(&feed->arena, "%s/prompts.jsonl", folder).data;
-	enum rc rc = read_file(path, &feed->arena, &text, err);
+	enum rc rc = config_read_file(&feed->arena, path, MAX_FILE, &text, err);
 	if (rc == RC_OK)
 		rc = read_rows(feed, path, text, err);
 	if (rc != RC_OK) {

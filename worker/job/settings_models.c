@@ -174,15 +174,7 @@ static enum rc read_token(struct settings *settings, struct model_settings *m, s
 	if (m->api_key.data != NULL)
 		return config_error(at, err, "both api_key and auth.token_file are given; one is enough");
 	m->token_file = config_path(&settings->arena, at, m->token_file);
-	if (settings->no_secrets)
-		return RC_OK;
-	struct err why;
-	struct str text;
-	if (config_read_file(&settings->arena, m->token_file.data, 64 * 1024, &text, &why) != RC_OK)
-		return config_error(at, err, "the file cannot be read: %s", why.text);
-	const char *end = text.len != 0 ? memchr(text.data, '\n', text.len) : NULL;
-	m->api_key = str_trim((struct str){text.data, end != NULL ? (size_t)(end - text.data) : text.len});
-	return m->api_key.len != 0 ? RC_OK : config_error(at, err, "the first line of this file is empty");
+	return settings->no_secrets ? RC_OK : config_read_first_line(&settings->arena, at, &m->api_key, err);
 }
 
 static enum rc check_model(struct settings *settings, uint32_t i, struct err *err)
