@@ -48,5 +48,10 @@ void json_write_double(struct buf *out, double d);   /* shortest that reads back
 void json_sep(struct buf *out);
 /* "name": (with a comma before it unless it is the first in its map) */
 void json_key(struct buf *out, const char *name);
+/* A whole member: its key and its value. */
+void json_member_str(struct buf *out, const char *name, struct str value); /* data NULL: null */
+void json_member_i64(struct buf *out, const char *name, int64_t value);
+void json_member_double(struct buf *out, const char *name, double value);
+void json_member_bool(struct buf *out, const char *name, bool value);
 
 #endif

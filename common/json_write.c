@@ -109,3 +109,30 @@ void json_key(struct buf *out, const char *name)
 	json_write_str(out, str_of(name));
 	buf_char(out, ':');
 }
+
+void json_member_str(struct buf *out, const char *name, struct str value)
+{
+	json_key(out, name);
+	if (value.data != NULL)
+		json_write_str(out, value);
+	else
+		buf_cstr(out, "null");
+}
+
+void json_member_i64(struct buf *out, const char *name, int64_t value)
+{
+	json_key(out, name);
+	buf_i64(out, value);
+}
+
+void json_member_double(struct buf *out, const char *name, double value)
+{
+	json_key(out, name);
+	json_write_double(out, value);
+}
+
+void json_member_bool(struct buf *out, const char *name, bool value)
+{
+	json_key(out, name);
+	buf_cstr(out, value ? "true" : "false");
+}

@@ -60,11 +60,10 @@ static enum rc take_secret(struct cache *cache, const struct settings *settings,
 
 static void count_in(struct cache *cache, struct metrics *metrics)
 {
-	static const char *const names[] = {[CACHE_OFF] = "off", [CACHE_MISS] = "miss", [CACHE_NEAR] = "near", [CACHE_FAR] = "far", [CACHE_SHARED] = "shared"};
-	for (unsigned i = 0; i <= CACHE_SHARED; i++)
+	for (unsigned i = 0; i < CACHE_SOURCES; i++)
 		cache->lookups[i] = metrics_counter(metrics, "pointsman_cache_lookups_total",
 		                                    "Look-ups of decisions by where they were found; shared: with an identical prompt asked at the same time",
-		                                    LABELS("result", names[i]));
+		                                    LABELS("result", cache_source_name(i)));
 	cache->expired_claims = metrics_counter(metrics, "pointsman_cache_expired_claims_total",
 	                                        "Keys whose leader has not written in time; others were let through", NULL);
 }

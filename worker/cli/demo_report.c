@@ -10,8 +10,9 @@
 
 #include "common/json.h"
 #include "worker/cli/cli.h"
+#include "worker/job/job.h"
 
-enum { MAX_ROUTES = 64, MAX_NAMES = 16, TOLD = 3, CACHES = 5 };
+enum { MAX_ROUTES = 64, MAX_NAMES = 16, TOLD = 3 };
 
 struct tallied {
 	struct str name;
@@ -36,13 +37,11 @@ struct demo_report {
 	struct route_row routes[MAX_ROUTES];
 	unsigned route_count;
 	int64_t responses, decisions, dead_letters, faults;
-	int64_t cache[CACHES];
+	int64_t cache[CACHE_SOURCES];
 	double decision_cost_usd;
 	struct told told[TOLD];
 	unsigned told_count;
 };
-
-static const char *const cache_names[CACHES] = {"off", "miss", "near", "far", "shared"};
 
 struct demo_report *demo_report_new(void)
 {
@@ -156,8 +155,8 @@ bool demo_report_decision(struct demo_report *report, struct str value)
 	count_name(report, &row->stages, json_str(json_get(record, STR("stage"))));
 	row->baseline_usd += number(record, STR("baseline_cost_usd"));
 	report->decision_cost_usd += number(record, STR("decision_cost_usd"));
-	for (unsigned i = 0; i < CACHES; i++)
-		report->cache[i] += str_is(json_str(json_get(record, STR("cache"))), cache_names[i]);
+	for (unsigned i = 0; i < CACHE_SOURCES; i++)
+		report->cache[i] += str_is(json_str(json_get(record, STR("cache"))), cache_source_name(i));
 	if (json_str(json_get(record, STR("route"))).data != NULL)
 		maybe_tell(report, record);
 	return true;
@@ -264,7 +263,7 @@ void demo_report_print(const struct demo_report *report, int64_t records, struct
 	        (long long)report->decisions, (long long)report->dead_letters);
 	fprintf(out, "$%.4f spent, $%.4f had the capable model answered the same records: %.0f %% saved\n", cost, baseline,
 	        baseline > 0 ? 100 * (1 - cost / baseline) : 0);
-	fprintf(out, "decisions from the cache: %lld of %lld\n", (long long)(report->cache[2] + report->cache[3] + report->cache[4]),
+	fprintf(out, "decisions from the cache: %lld of %lld\n", (long long)(report->cache[CACHE_NEAR] + report->cache[CACHE_FAR] + report->cache[CACHE_SHARED]),
 	        (long long)report->decisions);
 	print_told(report, prompt_of, ctx, out);
 }
@@ -286,8 +285,7 @@ static void write_route(struct buf *out, const struct route_row *row)
 	json_write_str(out, row->name);
 	buf_printf(out, ":{\"records\":%lld,\"cost_usd\":", (long long)row->responses);
 	json_write_double(out, row->cost_usd);
-	json_key(out, "baseline_cost_usd");
-	json_write_double(out, row->baseline_usd);
+	json_member_double(out, "baseline_cost_usd", row->baseline_usd);
 	write_names(out, "stages", &row->stages);
 	write_names(out, "models", &row->models);
 	buf_char(out, '}');
@@ -307,14 +305,13 @@ void demo_report_json(const struct demo_report *report, int64_t records, FILE *f
 		buf_cstr(&out, i != 0 ? "," : "");
 		write_route(&out, &report->routes[i]);
 	}
-	buf_cstr(&out, "},\"cost_usd\":");
-	json_write_double(&out, cost);
-	json_key(&out, "baseline_cost_usd");
-	json_write_double(&out, baseline);
+	buf_char(&out, '}');
+	json_member_double(&out, "cost_usd", cost);
+	json_member_double(&out, "baseline_cost_usd", baseline);
 	json_key(&out, "cache");
 	buf_char(&out, '{');
-	for (unsigned i = 0; i < CACHES; i++)
-		buf_printf(&out, "%s\"%s\":%lld", i != 0 ? "," : "", cache_names[i], (long long)report->cache[i]);
+	for (unsigned i = 0; i < CACHE_SOURCES; i++)
+		buf_printf(&out, "%s\"%s\":%lld", i != 0 ? "," : "", cache_source_name(i), (long long)report->cache[i]);
 	buf_cstr(&out, "}}\n");
 	fwrite(out.data, 1, out.len, file);
 	arena_free(&arena);

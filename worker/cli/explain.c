@@ -131,33 +131,18 @@ static void tell(const struct settings *settings, const struct job *job, struct 
 		say_stage(out, &job->dec.trace[i]);
 }
 
-static void json_member(struct buf *out, const char *name, struct str value)
-{
-	json_key(out, name);
-	if (value.data != NULL)
-		json_write_str(out, value);
-	else
-		buf_cstr(out, "null");
-}
-
-static void json_number(struct buf *out, const char *name, double value)
-{
-	json_key(out, name);
-	json_write_double(out, value);
-}
-
 static void json_stage(struct buf *out, const struct stage_trace *stage)
 {
 	buf_char(out, '{');
-	json_member(out, "stage", str_of(stage->stage));
-	json_member(out, "verdict", str_of(verdict_name(stage->verdict)));
-	json_member(out, "label", stage->label);
-	json_number(out, "score", stage->score);
-	json_number(out, "threshold", stage->threshold);
-	json_member(out, "runner_up", stage->runner_up);
-	json_number(out, "runner_up_score", stage->runner_up_score);
-	json_member(out, "reason", stage->reason);
-	json_number(out, "micros", (double)stage->micros);
+	json_member_str(out, "stage", str_of(stage->stage));
+	json_member_str(out, "verdict", str_of(verdict_name(stage->verdict)));
+	json_member_str(out, "label", stage->label);
+	json_member_double(out, "score", stage->score);
+	json_member_double(out, "threshold", stage->threshold);
+	json_member_str(out, "runner_up", stage->runner_up);
+	json_member_double(out, "runner_up_score", stage->runner_up_score);
+	json_member_str(out, "reason", stage->reason);
+	json_member_i64(out, "micros", stage->micros);
 	buf_char(out, '}');
 }
 
@@ -165,24 +150,23 @@ static void tell_json(const struct settings *settings, const struct job *job, st
 {
 	const struct route *route = policy_route(job->dec.policy, (uint32_t)job->dec.route);
 	buf_char(out, '{');
-	json_member(out, "route", route->name);
-	json_member(out, "stage", str_of(job->dec.stage));
-	json_member(out, "reason", job->dec.reason);
-	json_number(out, "confidence", job->dec.confidence);
-	json_number(out, "threshold", job->dec.threshold);
-	json_key(out, "unsure");
-	buf_cstr(out, job->dec.unsure ? "true" : "false");
-	json_member(out, "unsure_reason", job->dec.unsure_reason);
-	json_member(out, "topic", route->topic);
+	json_member_str(out, "route", route->name);
+	json_member_str(out, "stage", str_of(job->dec.stage));
+	json_member_str(out, "reason", job->dec.reason);
+	json_member_double(out, "confidence", job->dec.confidence);
+	json_member_double(out, "threshold", job->dec.threshold);
+	json_member_bool(out, "unsure", job->dec.unsure);
+	json_member_str(out, "unsure_reason", job->dec.unsure_reason);
+	json_member_str(out, "topic", route->topic);
 	json_key(out, "models");
 	for (uint32_t i = 0; i < route->model_count; i++) {
 		buf_char(out, i == 0 ? '[' : ',');
 		json_write_str(out, settings->models[route->models[i]].name);
 	}
 	buf_cstr(out, route->model_count == 0 ? "[]" : "]");
-	json_number(out, "cost_usd", guess_cost(settings, route, job));
-	json_member(out, "policy", policy_name(job->dec.policy));
-	json_member(out, "decision_version", policy_decision_version(job->dec.policy));
+	json_member_double(out, "cost_usd", guess_cost(settings, route, job));
+	json_member_str(out, "policy", policy_name(job->dec.policy));
+	json_member_str(out, "decision_version", policy_decision_version(job->dec.policy));
 	json_key(out, "trace");
 	buf_char(out, '[');
 	for (uint32_t i = 0; i < job->dec.trace_count; i++) {

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { TABLE_MAX = 256, CACHE_SOURCES = 5 };
+enum { TABLE_MAX = 256 };
 
 struct row {
 	char *name;
@@ -31,8 +31,6 @@ struct tally {
 	struct histogram *deciding, *total;
 };
 
-static const char *const cache_names[CACHE_SOURCES] = {"off", "miss", "near", "far", "shared"};
-
 struct tally *tally_new(struct metrics *metrics)
 {
 	struct tally *t = heap_zalloc(1, sizeof *t);
@@ -43,7 +41,7 @@ struct tally *tally_new(struct metrics *metrics)
 	t->tables[TALLY_OUTCOMES] = (struct table){"pointsman_records_total", "outcome", "Finished records by outcome class.", {{0}}, 0};
 	for (unsigned i = 0; i < CACHE_SOURCES; i++)
 		t->cache[i] = metrics_counter(metrics, "pointsman_decisions_by_cache_total", "Decisions by where the result came from.",
-		                              LABELS("cache", cache_names[i]));
+		                              LABELS("cache", cache_source_name(i)));
 	t->unsure = metrics_counter(metrics, "pointsman_decisions_unsure_total", "Decisions that fell to when_unsure.", NULL);
 	t->cost = metrics_counter(metrics, "pointsman_cost_usd_total", "Spent on calls and decisions.", NULL);
 	t->baseline = metrics_counter(metrics, "pointsman_baseline_cost_usd_total", "What the baseline model would have cost.", NULL);

@@ -43,6 +43,12 @@ const char *job_state_name(enum job_state state)
 	return (unsigned)state < JOB_STATE_COUNT ? names[state] : "?";
 }
 
+const char *cache_source_name(enum cache_source source)
+{
+	static const char *const names[CACHE_SOURCES] = {"off", "miss", "near", "far", "shared"};
+	return names[(unsigned)source < CACHE_SOURCES ? source : CACHE_OFF];
+}
+
 bool job_advance(struct job *job, enum job_state to)
 {
 	if ((unsigned)to < JOB_STATE_COUNT && (legal[job->state] & (1u << to)) != 0) {

@@ -75,6 +75,8 @@ struct stage_trace {
 };
 
 enum cache_source { CACHE_OFF, CACHE_MISS, CACHE_NEAR, CACHE_FAR, CACHE_SHARED };
+enum { CACHE_SOURCES = CACHE_SHARED + 1 };
+const char *cache_source_name(enum cache_source source); /* as in the decision schema's enum */
 
 /* Written by route; filled from the cache on a hit. Names point into the policy, which the job pins. */
 struct decision {

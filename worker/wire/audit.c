@@ -122,9 +122,7 @@ static void tell_prompt_hash(struct sink *s, const struct telling *t)
 
 static void tell_decision(struct sink *s, const struct telling *t)
 {
-	static const char *const caches[] = {"off", "miss", "near", "far", "shared"};
 	const struct decision *dec = &t->job->dec;
-	unsigned cache = (unsigned)dec->cache <= CACHE_SHARED ? (unsigned)dec->cache : CACHE_OFF;
 	bool decided = t->job->decided_us != 0;
 	s->text(s, "prompt_version", tell_cut(dec->prompt_version, TELL_NAME_BYTES));
 	s->text(s, "route", tell_or_empty(dec->route_name));
@@ -134,7 +132,7 @@ static void tell_decision(struct sink *s, const struct telling *t)
 	s->real(s, "threshold", decided ? dec->threshold : NAN);
 	s->text(s, "reason", tell_cut(tell_or_empty(dec->reason.data != NULL ? dec->reason : t->job->error), TELL_REASON_BYTES));
 	tell_trace(s, &(struct decision){.trace = dec->trace, .trace_count = t->brief ? 0 : dec->trace_count});
-	s->symbol(s, "cache", caches[cache], (int)cache);
+	s->symbol(s, "cache", cache_source_name(dec->cache), (int)dec->cache);
 	s->truth(s, "unsure", dec->unsure);
 	s->text(s, "unsure_reason", tell_cut(dec->unsure_reason, TELL_REASON_BYTES));
 }
