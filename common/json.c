@@ -3,10 +3,9 @@
  *
  * The one idea: no recursion and one growing stack. Values wait on the stack until their list or map closes and then move
  * into the arena as one array, so the tree is compact and the depth of the input costs nothing but stack entries, which
- * are counted before they are taken. Strings without escapes are not copied. An open list or map keeps the place of the
- * one around it in its count until it closes.
+ * are counted before they are taken. An open list or map keeps the place of the one around it in its count until it closes.
  *
- * It does not build numbers: they keep their text, and json_number.c reads that when asked.
+ * Strings are read in json_string.c. Numbers are not built: they keep their text, and json_access.c reads that when asked.
  */
 #include "common/json.h"
 
@@ -14,7 +13,7 @@
 #include <string.h>
 
 #include "common/hmac.h"
-#include "common/json_text.h"
+#include "common/json_cursor.h"
 
 enum { DEFAULT_DEPTH = 64, DEFAULT_NODES = 1000000, FIRST_ENTRIES = 48, PAIRWISE_MEMBERS = 16 };
 #define NONE UINT32_MAX
@@ -25,10 +24,8 @@ struct entry {
 };
 
 struct reader {
-	const char *start, *p, *end;
-	struct arena *arena;
+	struct json_cursor at;
 	struct json_limits limits;
-	struct err *err;
 	struct str key;   /* of the member whose value comes next */
 	uint32_t open;    /* the innermost open list or map on the stack; NONE */
 	uint32_t depth, nodes;
@@ -37,195 +34,55 @@ struct reader {
 	struct entry first[FIRST_ENTRIES]; /* the stack until it grows onto the heap */
 };
 
-static enum rc refuse_at(struct reader *r, const char *where, const char *what)
+static enum rc refuse_at(const struct reader *r, const char *where, const char *what)
 {
-	return err_set(r->err, RC_BAD_INPUT, "offset %zu: %s", (size_t)(where - r->start), what);
+	return json_refuse(&r->at, where, what);
 }
 
 static void skip_space(struct reader *r)
 {
-	while (r->p < r->end && (*r->p == ' ' || *r->p == '\n' || *r->p == '\t' || *r->p == '\r'))
-		r->p++;
-}
-
-/* Four hexadecimal digits at p; -1 when they are not there. */
-static int32_t hex4(const char *p, const char *end)
-{
-	if (end - p < 4)
-		return -1;
-	int32_t code = 0;
-	for (int i = 0; i < 4; i++) {
-		char c = p[i];
-		int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-		if (digit < 0)
-			return -1;
-		code = code * 16 + digit;
-	}
-	return code;
-}
-
-static char *put_utf8(char *out, int32_t code)
-{
-	if (code < 0x80) {
-		*out++ = (char)code;
-	} else if (code < 0x800) {
-		*out++ = (char)(0xC0 | (code >> 6));
-		*out++ = (char)(0x80 | (code & 0x3F));
-	} else if (code < 0x10000) {
-		*out++ = (char)(0xE0 | (code >> 12));
-		*out++ = (char)(0x80 | ((code >> 6) & 0x3F));
-		*out++ = (char)(0x80 | (code & 0x3F));
-	} else {
-		*out++ = (char)(0xF0 | (code >> 18));
-		*out++ = (char)(0x80 | ((code >> 12) & 0x3F));
-		*out++ = (char)(0x80 | ((code >> 6) & 0x3F));
-		*out++ = (char)(0x80 | (code & 0x3F));
-	}
-	return out;
-}
-
-/* r->p is on the u of \uXXXX. Two of them make a character beyond U+FFFF; half a pair is no character. */
-static enum rc read_unicode_escape(struct reader *r, char **out)
-{
-	int32_t code = hex4(r->p + 1, r->end);
-	if (code < 0)
-		return refuse_at(r, r->p - 1, "\\u needs four hexadecimal digits");
-	const char *at = r->p - 1;
-	r->p += 5;
-	if (code >= 0xDC00 && code <= 0xDFFF)
-		return refuse_at(r, at, "the second half of a surrogate pair without its first");
-	if (code >= 0xD800 && code <= 0xDBFF) {
-		int32_t low = r->end - r->p >= 6 && r->p[0] == '\\' && r->p[1] == 'u' ? hex4(r->p + 2, r->end) : -1;
-		if (low < 0xDC00 || low > 0xDFFF)
-			return refuse_at(r, at, "the first half of a surrogate pair without its second");
-		code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-		r->p += 6;
-	}
-	*out = put_utf8(*out, code);
-	return RC_OK;
-}
-
-/* r->p is behind a backslash. */
-static enum rc read_escape(struct reader *r, char **out)
-{
-	if (r->p == r->end)
-		return refuse_at(r, r->p, "the text ends inside a string");
-	char plain;
-	switch (*r->p) {
-	case '"': plain = '"'; break;
-	case '\\': plain = '\\'; break;
-	case '/': plain = '/'; break;
-	case 'b': plain = '\b'; break;
-	case 'f': plain = '\f'; break;
-	case 'n': plain = '\n'; break;
-	case 'r': plain = '\r'; break;
-	case 't': plain = '\t'; break;
-	case 'u': return read_unicode_escape(r, out);
-	default: return refuse_at(r, r->p - 1, "no such escape");
-	}
-	*(*out)++ = plain;
-	r->p++;
-	return RC_OK;
-}
-
-/* Finds the closing quote of the string that began at r->p, to know how much room its text needs at most. */
-static size_t escaped_length(const struct reader *r)
-{
-	const char *p = r->p;
-	while (p < r->end && *p != '"')
-		p += *p == '\\' && r->end - p > 1 ? 2 : 1;
-	return (size_t)(p - r->p);
-}
-
-static enum rc read_escaped(struct reader *r, const char *begin, struct str *ret)
-{
-	char *text = arena_alloc(r->arena, (size_t)(r->p - begin) + escaped_length(r) + 1), *out = text;
-	memcpy(out, begin, (size_t)(r->p - begin));
-	out += r->p - begin;
-	for (;;) {
-		uint64_t high = 0;
-		const char *run = r->p;
-		r->p = json_plain_run(run, r->end, &high);
-		memcpy(out, run, (size_t)(r->p - run));
-		out += r->p - run;
-		if (r->p == r->end)
-			return refuse_at(r, r->p, "the text ends inside a string");
-		char c = *r->p;
-		if ((unsigned char)c < 0x20)
-			return refuse_at(r, r->p, "a control character inside a string must be escaped");
-		r->p++;
-		if (c == '"')
-			break;
-		enum rc rc = read_escape(r, &out);
-		if (rc != RC_OK)
-			return rc;
-	}
-	*ret = (struct str){text, (size_t)(out - text)};
-	return RC_OK;
-}
-
-/* r->p is behind the opening quote. */
-static enum rc read_string(struct reader *r, struct str *ret)
-{
-	const char *begin = r->p;
-	uint64_t high = 0;
-	r->p = json_plain_run(begin, r->end, &high);
-	struct str s = {begin, (size_t)(r->p - begin)};
-	if (r->p < r->end && *r->p == '"') {
-		r->p++;
-		if (high == 0) {
-			*ret = s;
-			return RC_OK;
-		}
-	} else {
-		enum rc rc = read_escaped(r, begin, &s);
-		if (rc != RC_OK)
-			return rc;
-	}
-	if (!str_utf8_valid(s))
-		return refuse_at(r, begin, "the string that begins here is not UTF-8");
-	*ret = s;
-	return RC_OK;
+	while (r->at.p < r->at.end && (*r->at.p == ' ' || *r->at.p == '\n' || *r->at.p == '\t' || *r->at.p == '\r'))
+		r->at.p++;
 }
 
 static bool skip_digits(struct reader *r)
 {
-	const char *begin = r->p;
-	while (r->p < r->end && *r->p >= '0' && *r->p <= '9')
-		r->p++;
-	return r->p != begin;
+	const char *begin = r->at.p;
+	while (r->at.p < r->at.end && *r->at.p >= '0' && *r->at.p <= '9')
+		r->at.p++;
+	return r->at.p != begin;
 }
 
 static enum rc read_number(struct reader *r, struct str *ret)
 {
-	const char *begin = r->p;
-	if (*r->p == '-')
-		r->p++;
-	if (r->p < r->end && *r->p == '0')
-		r->p++;
+	const char *begin = r->at.p;
+	if (*r->at.p == '-')
+		r->at.p++;
+	if (r->at.p < r->at.end && *r->at.p == '0')
+		r->at.p++;
 	else if (!skip_digits(r))
 		return refuse_at(r, begin, "not a value");
-	if (r->p < r->end && *r->p == '.') {
-		r->p++;
+	if (r->at.p < r->at.end && *r->at.p == '.') {
+		r->at.p++;
 		if (!skip_digits(r))
-			return refuse_at(r, r->p, "a digit must follow the decimal point");
+			return refuse_at(r, r->at.p, "a digit must follow the decimal point");
 	}
-	if (r->p < r->end && (*r->p == 'e' || *r->p == 'E')) {
-		r->p++;
-		if (r->p < r->end && (*r->p == '+' || *r->p == '-'))
-			r->p++;
+	if (r->at.p < r->at.end && (*r->at.p == 'e' || *r->at.p == 'E')) {
+		r->at.p++;
+		if (r->at.p < r->at.end && (*r->at.p == '+' || *r->at.p == '-'))
+			r->at.p++;
 		if (!skip_digits(r))
-			return refuse_at(r, r->p, "a digit must follow in the exponent");
+			return refuse_at(r, r->at.p, "a digit must follow in the exponent");
 	}
-	*ret = (struct str){begin, (size_t)(r->p - begin)};
+	*ret = (struct str){begin, (size_t)(r->at.p - begin)};
 	return RC_OK;
 }
 
 static enum rc read_word(struct reader *r, struct str word, enum json_kind kind, struct json *ret)
 {
-	if (!str_starts((struct str){r->p, (size_t)(r->end - r->p)}, word))
-		return refuse_at(r, r->p, "not a value");
-	r->p += word.len;
+	if (!str_starts((struct str){r->at.p, (size_t)(r->at.end - r->at.p)}, word))
+		return refuse_at(r, r->at.p, "not a value");
+	r->at.p += word.len;
 	ret->kind = kind;
 	return RC_OK;
 }
@@ -234,7 +91,7 @@ static enum rc read_word(struct reader *r, struct str word, enum json_kind kind,
 static struct json *push(struct reader *r)
 {
 	if (r->nodes == r->limits.max_nodes) {
-		(void)err_set(r->err, RC_BAD_INPUT, "offset %zu: more than %u values", (size_t)(r->p - r->start), r->limits.max_nodes); /* the caller returns it */
+		(void)err_set(r->at.err, RC_BAD_INPUT, "offset %zu: more than %u values", (size_t)(r->at.p - r->at.start), r->limits.max_nodes); /* the caller returns it */
 		return NULL;
 	}
 	r->nodes++;
@@ -293,7 +150,7 @@ static uint32_t find_duplicate(const struct entry *members, uint32_t count)
 	return found;
 }
 
-/* r->p is behind the bracket. Moves the values that wait above the open one into the arena. */
+/* r->at.p is behind the bracket. Moves the values that wait above the open one into the arena. */
 static enum rc close_container(struct reader *r)
 {
 	struct json *j = &r->stack[r->open].value;
@@ -302,19 +159,19 @@ static enum rc close_container(struct reader *r)
 	if (j->kind == JSON_MAP && count > 1) {
 		uint32_t twice = find_duplicate(members, count);
 		if (twice != NONE)
-			return err_set(r->err, RC_BAD_INPUT, "offset %zu: the name \"%.*s\" stands twice in one map",
-			               (size_t)(j->text.data - r->start), members[twice].key.len < 64 ? (int)members[twice].key.len : 64,
+			return err_set(r->at.err, RC_BAD_INPUT, "offset %zu: the name \"%.*s\" stands twice in one map",
+			               (size_t)(j->text.data - r->at.start), members[twice].key.len < 64 ? (int)members[twice].key.len : 64,
 			               members[twice].key.data);
 	}
-	j->text.len = (size_t)(r->p - j->text.data);
+	j->text.len = (size_t)(r->at.p - j->text.data);
 	j->count = count;
 	if (count != 0) {
-		j->items = arena_alloc(r->arena, count * sizeof *j->items);
+		j->items = arena_alloc(r->at.arena, count * sizeof *j->items);
 		for (uint32_t i = 0; i < count; i++)
 			j->items[i] = members[i].value;
 	}
 	if (count != 0 && j->kind == JSON_MAP) {
-		j->keys = arena_alloc(r->arena, count * sizeof *j->keys);
+		j->keys = arena_alloc(r->at.arena, count * sizeof *j->keys);
 		for (uint32_t i = 0; i < count; i++)
 			j->keys[i] = members[i].key;
 	}
@@ -327,32 +184,32 @@ static enum rc close_container(struct reader *r)
 static enum rc read_key(struct reader *r)
 {
 	skip_space(r);
-	if (r->p == r->end || *r->p != '"')
-		return refuse_at(r, r->p, "a name in quotes is expected");
-	r->p++;
-	enum rc rc = read_string(r, &r->key);
+	if (r->at.p == r->at.end || *r->at.p != '"')
+		return refuse_at(r, r->at.p, "a name in quotes is expected");
+	r->at.p++;
+	enum rc rc = json_read_string(&r->at, &r->key);
 	if (rc != RC_OK)
 		return rc;
 	skip_space(r);
-	if (r->p == r->end || *r->p != ':')
-		return refuse_at(r, r->p, "a colon must follow a name");
-	r->p++;
+	if (r->at.p == r->at.end || *r->at.p != ':')
+		return refuse_at(r, r->at.p, "a colon must follow a name");
+	r->at.p++;
 	return RC_OK;
 }
 
 static enum rc open_container(struct reader *r, struct json *j, bool *ret_complete)
 {
 	if (r->depth == r->limits.max_depth)
-		return err_set(r->err, RC_BAD_INPUT, "offset %zu: nested deeper than %u", (size_t)(r->p - r->start), r->limits.max_depth);
+		return err_set(r->at.err, RC_BAD_INPUT, "offset %zu: nested deeper than %u", (size_t)(r->at.p - r->at.start), r->limits.max_depth);
 	r->depth++;
-	j->kind = *r->p == '{' ? JSON_MAP : JSON_LIST;
-	j->text.data = r->p;
+	j->kind = *r->at.p == '{' ? JSON_MAP : JSON_LIST;
+	j->text.data = r->at.p;
 	j->count = r->open;
 	r->open = r->count - 1;
-	r->p++;
+	r->at.p++;
 	skip_space(r);
-	if (r->p < r->end && *r->p == (j->kind == JSON_MAP ? '}' : ']')) {
-		r->p++;
+	if (r->at.p < r->at.end && *r->at.p == (j->kind == JSON_MAP ? '}' : ']')) {
+		r->at.p++;
 		*ret_complete = true;
 		return close_container(r);
 	}
@@ -364,19 +221,19 @@ static enum rc open_container(struct reader *r, struct json *j, bool *ret_comple
 static enum rc read_value(struct reader *r, bool *ret_complete)
 {
 	skip_space(r);
-	if (r->p == r->end)
-		return refuse_at(r, r->p, "a value is expected, but the text ends");
+	if (r->at.p == r->at.end)
+		return refuse_at(r, r->at.p, "a value is expected, but the text ends");
 	struct json *j = push(r);
 	if (j == NULL)
 		return RC_BAD_INPUT;
 	*ret_complete = true;
-	switch (*r->p) {
+	switch (*r->at.p) {
 	case '{':
 	case '[': return open_container(r, j, ret_complete);
 	case '"':
-		r->p++;
+		r->at.p++;
 		j->kind = JSON_STRING;
-		return read_string(r, &j->text);
+		return json_read_string(&r->at, &j->text);
 	case 't': return read_word(r, STR("true"), JSON_TRUE, j);
 	case 'f': return read_word(r, STR("false"), JSON_FALSE, j);
 	case 'n': return read_word(r, STR("null"), JSON_NULL, j);
@@ -392,12 +249,12 @@ static enum rc read_after_value(struct reader *r)
 	while (r->open != NONE) {
 		bool map = r->stack[r->open].value.kind == JSON_MAP;
 		skip_space(r);
-		if (r->p == r->end)
-			return refuse_at(r, r->p, map ? "the text ends inside a map" : "the text ends inside a list");
-		char c = *r->p;
+		if (r->at.p == r->at.end)
+			return refuse_at(r, r->at.p, map ? "the text ends inside a map" : "the text ends inside a list");
+		char c = *r->at.p;
 		if (c != ',' && c != (map ? '}' : ']'))
-			return refuse_at(r, r->p, map ? "a comma or } is expected" : "a comma or ] is expected");
-		r->p++;
+			return refuse_at(r, r->at.p, map ? "a comma or } is expected" : "a comma or ] is expected");
+		r->at.p++;
 		if (c == ',')
 			return map ? read_key(r) : RC_OK;
 		enum rc rc = close_container(r);
@@ -418,19 +275,19 @@ static enum rc read_document(struct reader *r)
 			return rc;
 	} while (r->open != NONE);
 	skip_space(r);
-	return r->p == r->end ? RC_OK : refuse_at(r, r->p, "something follows the value");
+	return r->at.p == r->at.end ? RC_OK : refuse_at(r, r->at.p, "something follows the value");
 }
 
 enum rc json_parse(struct arena *arena, struct str text, struct json_limits limits, const struct json **ret, struct err *err)
 {
 	struct reader r;
 	/* set one by one: clearing the first stack entries would cost as much as reading a small record */
-	r.start = r.p = text.data != NULL ? text.data : "";
-	r.end = r.start + text.len;
-	r.arena = arena;
+	r.at.start = r.at.p = text.data != NULL ? text.data : "";
+	r.at.end = r.at.start + text.len;
+	r.at.arena = arena;
 	r.limits.max_depth = limits.max_depth != 0 ? limits.max_depth : DEFAULT_DEPTH;
 	r.limits.max_nodes = limits.max_nodes != 0 ? limits.max_nodes : DEFAULT_NODES;
-	r.err = err;
+	r.at.err = err;
 	r.key = STR_NULL;
 	r.open = NONE;
 	r.depth = r.nodes = r.count = 0;
