@@ -129,10 +129,15 @@ static void start_stream(struct world *w)
 	assert_int_equal(pthread_create(&w->thread, NULL, engine_main, w), 0);
 }
 
-static void close_world(struct world *w)
+/* Afterwards what the engine has kept is the test's. */
+static void stop_engine(struct world *w)
 {
 	handover_wake_all(&w->work);
 	pthread_join(w->thread, NULL);
+}
+
+static void close_world(struct world *w)
+{
 	stream_free(w->stream);
 	assert_int_equal(job_pool_use(w->pool).jobs, w->kept.count); /* every other job came back */
 	job_pool_free(w->pool);
@@ -230,6 +235,7 @@ static void every_record_has_one_output_and_none_is_called_redelivered(void **st
 	stream_drain(w.stream);
 	assert_int_equal(stream_stop(w.stream), RC_OK);
 	assert_one_output_of_each(&w);
+	stop_engine(&w);
 	close_world(&w);
 }
 
@@ -247,6 +253,7 @@ static void dropped_records_come_again_and_are_called_redelivered(void **state)
 	stream_drain(w.stream);
 	assert_int_equal(stream_stop(w.stream), RC_OK);
 	assert_one_output_of_each(&w);
+	stop_engine(&w);
 	close_world(&w);
 }
 
@@ -262,6 +269,7 @@ static void a_stop_does_not_wait_for_jobs_that_are_out(void **state)
 	stream_drain(w.stream);
 	assert_int_equal(stream_stop(w.stream), RC_OK);
 	assert_true(atomic_load(&w.leases_changed) > 0);
+	stop_engine(&w);
 	/* one comes back when nobody takes it any more */
 	struct job *late = LINK_OWNER(struct job, link, list_pop(&w.kept));
 	assert_true(job_advance(late, JOB_DROPPED));
