@@ -16,6 +16,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 VERSION := 0.1.0
 CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DPOINTSMAN_VERSION='"$(VERSION)"'
+CPPFLAGS += $(if $(filter thread,$(SAN)),-include tests/scripts/tsan_join.h)
 CFLAGS += -std=c11 $(OPT) $(WARN) -ffp-contract=off $(SANFLAGS)
 LDFLAGS += $(SANFLAGS) -pthread
 
@@ -73,7 +74,7 @@ test: deps ## all tests: unit, then integration against a real broker, Redis and
 	@tests/scripts/test.sh
 
 .PHONY: sanitize
-sanitize: deps ## all tests under the sanitizers and valgrind; LANES="address undefined valgrind"
+sanitize: deps ## all tests under the sanitizers and valgrind; LANES="address undefined thread valgrind"
 	@tests/scripts/sanitize.sh $(LANES)
 
 .PHONY: demo
