@@ -35,14 +35,24 @@ static void drop_output(struct fy_diag *diag, void *user, const char *text, size
 	(void)diag, (void)user, (void)text, (void)len; /* unused parameters */
 }
 
-/* A node at the event's mark, which counts from 0. Events without one (an empty value) stand at their key. */
+/* A value of which nothing stands in the file. Older libraries give it no mark, newer ones the next token's. */
+static bool is_nothing(struct fy_event *event)
+{
+	if (event->type != FYET_SCALAR)
+		return false;
+	struct fy_token *token = fy_event_get_token(event);
+	size_t len = 0;
+	return token == NULL || (fy_token_scalar_style(token) == FYSS_PLAIN && (fy_token_get_text(token, &len) == NULL || len == 0));
+}
+
+/* A node at the event's mark, which counts from 0. An empty value stands at its key. */
 static struct node *new_node(struct builder *b, struct fy_event *event)
 {
 	struct node *node = arena_zalloc(b->arena, sizeof *node);
 	const struct fy_mark *start = fy_event_start_mark(event), *end = fy_event_end_mark(event);
 	node->source = b->source;
 	node->line = node->column = node->width = 1;
-	if (start != NULL && start->line >= 0) {
+	if (start != NULL && start->line >= 0 && !is_nothing(event)) {
 		node->line = (unsigned)start->line + 1;
 		node->column = (unsigned)start->column + 1;
 		if (end != NULL && end->line == start->line && end->column > start->column)
