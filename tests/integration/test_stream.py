@@ -168,7 +168,7 @@ def test_offsets_that_another_tool_wrote_are_done_again_and_nothing_is_skipped(d
     back = held[1].offset - 3
     mangled = "AgAA" + finished_up_to(back)[4:]  # the checksum no longer fits
     again = {0: (held[0].offset - 4, "set by a tool"), 1: (back, mangled), 2: (held[2].offset - 2, finished_up_to(held[2].offset))}
-    overwrite(deployment, {**again, 3: (held[3].offset, finished_up_to(held[3].offset))})  # the last is right and is believed
+    overwrite(deployment, again)
     sent.update(send(deployment, 40, start=1000))
     worker.start()
     ledger.wait(len(sent), timeout=60)
