@@ -2,7 +2,8 @@
 # Sources are found by folder; object files carry their own header dependencies, so there is one build and no recursion.
 
 SAN ?=
-BUILD ?= build$(if $(SAN),/$(SAN))
+FAULTS ?=
+BUILD ?= build$(if $(SAN),/$(SAN))$(if $(FAULTS),/faults)
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -16,6 +17,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 VERSION := 0.1.0
 CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DPOINTSMAN_VERSION='"$(VERSION)"'
+CPPFLAGS += $(if $(FAULTS),-DPOINTSMAN_FAULTS)
 CPPFLAGS += $(if $(filter thread,$(SAN)),-include tests/scripts/tsan_join.h)
 CFLAGS += -std=c11 $(OPT) $(WARN) -ffp-contract=off $(SANFLAGS)
 LDFLAGS += $(SANFLAGS) -pthread

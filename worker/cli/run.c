@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/fault.h"
 #include "worker/cli/cli.h"
 #include "worker/engine/engine.h"
 
@@ -33,6 +34,7 @@ static void raise_descriptor_limit(void)
 static int serve(const struct settings *settings)
 {
 	raise_descriptor_limit();
+	FAULT_POINT("start");
 	struct err err;
 	struct signals *signals = NULL;
 	if (signals_open(&signals, &err) != RC_OK)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "worker/stream/core.h"
 #include "worker/stream/kafka_conf.h"
 
@@ -106,6 +107,7 @@ static void on_revoke(struct stream *s, const rd_kafka_topic_partition_list_t *l
 	if (s->revoke.list != NULL) /* the group went on without waiting for the one before */
 		finish_revoke(s, true);
 	s->revoke.list = rd_kafka_topic_partition_list_copy(list);
+	FAULT_POINT("inside_revoke");
 	if (rd_kafka_assignment_lost(s->consumer)) {
 		finish_revoke(s, true);
 		return;

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "worker/stream/produce.h"
 
 enum { SLICE_MS = 1000, BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 10000 };
@@ -217,14 +218,18 @@ static void name_culprit(struct transactor *x, struct batch *b)
 static enum batch_result run_transaction(struct transactor *x, struct batch *b)
 {
 	bool retry;
+	FAULT_POINT("before_begin");
 	enum step step = sort_error(x, rd_kafka_begin_transaction(x->producer), "begin_transaction", &retry, &b->why);
 	if (retry) /* nothing was begun */
 		return BATCH_ABORTED;
 	bool begun = step == STEP_OK;
 	if (step == STEP_OK)
 		step = produce_all(x, b);
+	FAULT_POINT("after_produce");
 	if (step == STEP_OK)
 		step = send_offsets(x, b);
+	FAULT_POINT("after_send_offsets");
+	FAULT_POINT("inside_commit"); /* with a delay: death comes while the call is under way */
 	if (step == STEP_OK)
 		step = commit(x, b);
 	if (step == STEP_OK)

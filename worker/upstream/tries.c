@@ -6,6 +6,8 @@
  */
 #include "worker/upstream/tries.h"
 
+#include "common/fault.h"
+
 struct tries *tries_begin(struct job *job, uint32_t attempts, uint32_t round)
 {
 	struct call *call = &job->call;
@@ -53,6 +55,7 @@ struct attempt *tries_note(struct job *job, uint16_t model)
 void tries_answered(struct job *job)
 {
 	job->call.outcome = OUTCOME_OK;
+	FAULT_POINT("after_answer");
 	if (job->state != JOB_ASKING)
 		(void)job_advance(job, JOB_ANSWERED); /* aborts in debug builds */
 }

@@ -1,0 +1,62 @@
+/*
+ * fault.c: dying at a named point, for the chaos tests.
+ *
+ * The one idea: the end is SIGKILL, sent by the process to itself: no handler, no flush, no goodbye, as an out-of-memory
+ * kill or a power cut looks to the rest of the world. With a delay a thread sends it, so that death can come in the middle
+ * of a call that has no points inside. The count of passings is the one mutable global here; it exists in test builds only.
+ */
+#include "common/fault.h"
+
+#ifdef POINTSMAN_FAULTS
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static void die(void)
+{
+	(void)kill(getpid(), SIGKILL); /* does not return */
+	pause();
+}
+
+static void *die_later(void *arg)
+{
+	long delay_us = (long)(intptr_t)arg;
+	nanosleep(&(struct timespec){.tv_sec = delay_us / 1000000, .tv_nsec = delay_us % 1000000 * 1000}, NULL);
+	die();
+	return NULL;
+}
+
+void fault_point(const char *name)
+{
+	static atomic_long passings;
+	const char *wanted = getenv("POINTSMAN_FAULT");
+	size_t len = strlen(name);
+	if (wanted == NULL || strncmp(wanted, name, len) != 0 || (wanted[len] != '\0' && wanted[len] != ':'))
+		return;
+	char *end = NULL;
+	long at = wanted[len] == ':' ? strtol(wanted + len + 1, &end, 10) : 1;
+	long delay_us = end != NULL && *end == ':' ? strtol(end + 1, NULL, 10) : 0;
+	if (atomic_fetch_add(&passings, 1) + 1 != at)
+		return;
+	pthread_t thread;
+	if (delay_us <= 0 || pthread_create(&thread, NULL, die_later, (void *)(intptr_t)delay_us) != 0)
+		die();
+}
+
+bool fault_bug(const char *name)
+{
+	const char *wanted = getenv("POINTSMAN_BUG");
+	return wanted != NULL && strcmp(wanted, name) == 0;
+}
+
+#else
+
+typedef int fault_is_empty; /* C wants something in a file */
+
+#endif
