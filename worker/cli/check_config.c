@@ -53,6 +53,10 @@ static void check_topics(const struct asked *asked, const struct settings *setti
 		struct err err;
 		int have = 0;
 		enum rc rc = topics_partitions(topics, all.items[i].name, &have, &err);
+		if (rc == RC_OK && have == 0 && strcmp(all.items[i].use, DESTINATION_REPLIES) == 0) {
+			cli_mark(MARK_WARN, "topic %s (%s) is missing; whoever waits for replies there has to make it", all.items[i].name, all.items[i].use);
+			continue;
+		}
 		if (rc != RC_OK || have == 0) {
 			cli_mark(MARK_FAILED, "topic %s (%s): %s", all.items[i].name, all.items[i].use, rc != RC_OK ? err.text : "missing");
 			(*failures)++;
@@ -63,7 +67,7 @@ static void check_topics(const struct asked *asked, const struct settings *setti
 		cli_mark(MARK_OK, "topic %s (%s), %d partitions", all.items[i].name, all.items[i].use, have);
 		if (i == 0)
 			input_partitions = have;
-		else if (strcmp(all.items[i].use, "input") != 0 && have != input_partitions)
+		else if (strcmp(all.items[i].use, "input") != 0 && strcmp(all.items[i].use, DESTINATION_REPLIES) != 0 && have != input_partitions)
 			cli_mark(MARK_WARN, "topic %s has another number of partitions than the input: not co-partitioned with it", all.items[i].name);
 	}
 	arena_free(&arena);

@@ -6,6 +6,8 @@
 
 #include "worker/route/route.h"
 
+#define DESTINATION_REPLIES "replies" /* whoever asks makes it, with partitions as it likes */
+
 struct destination {
 	const char *name;
 	const char *use; /* "input", "responses", ... for a person */

@@ -43,6 +43,10 @@ static enum rc settle_topic(struct topics *topics, const struct destination *top
 		cli_mark(MARK_OK, "%-13s %s, %d partitions", topic->use, topic->name, have);
 		return RC_OK;
 	}
+	if (strcmp(topic->use, DESTINATION_REPLIES) == 0) {
+		cli_mark(MARK_WARN, "%-13s %s is missing; whoever waits for replies there has to make it", topic->use, topic->name);
+		return RC_OK;
+	}
 	if (!asked->create) {
 		cli_mark(MARK_WARN, "%-13s %s is missing  -> pointsman topics -c %s --create", topic->use, topic->name, asked->config);
 		return RC_AGAIN;

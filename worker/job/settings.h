@@ -50,6 +50,7 @@ struct output_settings {
 	struct pair_list fields;  /* json: the response's own shape */
 	bool dead_letter_expired;
 	size_t max_bytes;         /* of one output record */
+	struct str_list reply_topics; /* that a request's kafka_replyTopic may name */
 	struct str_list header_allow; /* beside traceparent, tracestate, ce_*; "*" for all */
 };
 struct registry_settings {

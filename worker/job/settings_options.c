@@ -109,7 +109,10 @@ static const struct config_option output[] = {
 	{.name = "max_bytes", .kind = OPTION_BYTES, .offset = AT(output, max_bytes), .fallback = "1 MB", .min = 1000, .max = 1e9,
 	 .doc = "Size of one output record, at most. Not above the topics' max.message.bytes."},
 	{.name = "headers", .kind = OPTION_STR_LIST, .offset = AT(output, header_allow), .example = "# [x-request-id]",
-	 .doc = "Request headers copied to the response, beside traceparent, tracestate and ce_*. `*` for all."},
+	 .doc = "Request headers copied to response, decision and forwarded record, beside traceparent, tracestate and ce_*. `*` for all."},
+	{.name = "reply_topics", .kind = OPTION_STR_LIST, .offset = AT(output, reply_topics), .example = "# [billing.replies]",
+	 .doc = "Topics that a request may name as the place for its response, by Spring's headers kafka_replyTopic and kafka_replyPartition. "
+	        "Another topic is not honoured: the response goes to `responses`."},
 	END,
 };
 

@@ -173,4 +173,5 @@ void records_decision(struct sink *s, const struct telling *t)
 	s->close(s);
 	tell_optional(s, "decided_at", job->decided_us != 0 ? facts->now_ms - (facts->now_us - job->decided_us) / 1000 : 0);
 	s->whole(s, "finished_at", facts->now_ms);
+	s->text(s, "reply_topic", t->reply_topic);
 }

@@ -9,9 +9,11 @@
 
 #include "common/hmac.h"
 #include "common/json.h"
+#include "worker/wire/event.h"
 #include "worker/wire/headers.h"
+#include "worker/wire/reply.h"
 
-enum { RECORD_OVERHEAD = 128 }; /* what Kafka adds to key, value and headers, generously */
+enum { RECORD_OVERHEAD = 128, REPLY_HEADERS = 1 }; /* what Kafka adds to key, value and headers, generously */
 
 struct encoding {
 	struct wire_coder *coder;
@@ -20,6 +22,8 @@ struct encoding {
 	const struct wire_facts *facts;
 	struct output **tail;
 	int format;
+	struct reply reply;
+	bool is_event; /* the request is a CloudEvent: so are its outputs */
 	struct output copied; /* the headers that response, decision and forwarded record share */
 	size_t beside_bytes;  /* of a record: key, headers and what Kafka adds */
 };
@@ -109,11 +113,22 @@ static struct output *add_output(struct encoding *e, enum output_kind kind, stru
 	return out;
 }
 
-static void add_with_headers(struct encoding *e, enum output_kind kind, struct str topic, struct str value)
+static struct output *add_with_headers(struct encoding *e, enum output_kind kind, struct str topic, struct str value)
 {
 	struct output *out = add_output(e, kind, topic, value);
+	bool is_json = e->format != FORMAT_AVRO_SINGLE_OBJECT && e->format != FORMAT_AVRO_CONFLUENT;
+	bool correlated = kind == OUTPUT_RESPONSE && e->reply.correlation.data != NULL;
 	out->headers = e->copied.headers;
 	out->header_count = e->copied.header_count;
+	if (!e->is_event && !correlated)
+		return out;
+	out->headers = arena_array(&e->job->arena, (size_t)e->copied.header_count + EVENT_HEADERS + REPLY_HEADERS, sizeof *out->headers);
+	if (e->copied.header_count != 0)
+		memcpy(out->headers, e->copied.headers, e->copied.header_count * sizeof *out->headers);
+	out->header_count += event_headers(e->settings, e->job, kind, is_json, e->facts->now_ms, out->headers + out->header_count);
+	if (correlated)
+		out->headers[out->header_count++] = (struct header){STR("kafka_correlationId"), e->reply.correlation};
+	return out;
 }
 
 static void become(struct encoding *e, enum outcome outcome, struct str message)
@@ -122,11 +137,16 @@ static void become(struct encoding *e, enum outcome outcome, struct str message)
 	e->job->error = message;
 }
 
+static struct telling telling(struct encoding *e, bool brief)
+{
+	return (struct telling){e->settings, e->job, e->facts, &e->job->arena, e->reply.topic, brief};
+}
+
 /* Data NULL when the record is over output.max_bytes. What cannot be written in its format is told in JSON: an odd record
  * that says why is better than none. */
 static struct str write_bounded(struct encoding *e, enum own_schema kind, bool brief, size_t *ret_bytes)
 {
-	struct telling t = {e->settings, e->job, e->facts, &e->job->arena, brief};
+	struct telling t = telling(e, brief);
 	struct err err = {""};
 	struct str value;
 	if (wire_write(e->coder, e->format, kind, &t, &e->job->arena, &value, &err) != RC_OK) {
@@ -160,11 +180,14 @@ static void encode_response(struct encoding *e)
 	struct str value = write_bounded(e, OWN_RESPONSE, false, &bytes);
 	if (value.data == NULL) {
 		too_large(e, "response", bytes);
-		struct telling brief = {e->settings, e->job, e->facts, &e->job->arena, true};
+		struct telling brief = telling(e, true);
 		if (wire_write(e->coder, e->format, OWN_RESPONSE, &brief, &e->job->arena, &value, NULL) != RC_OK)
 			value = write_json(OWN_RESPONSE, &brief, &e->job->arena);
 	}
-	add_with_headers(e, OUTPUT_RESPONSE, e->settings->output.responses, value);
+	bool elsewhere = e->reply.topic.data != NULL;
+	struct output *out = add_with_headers(e, OUTPUT_RESPONSE, elsewhere ? e->reply.topic : e->settings->output.responses, value);
+	if (elsewhere)
+		out->partition = e->reply.partition;
 }
 
 static void encode_decision(struct encoding *e)
@@ -172,7 +195,7 @@ static void encode_decision(struct encoding *e)
 	size_t bytes;
 	struct str value = write_bounded(e, OWN_DECISION, false, &bytes);
 	if (value.data == NULL) {
-		struct telling brief = {e->settings, e->job, e->facts, &e->job->arena, true};
+		struct telling brief = telling(e, true);
 		if (wire_write(e->coder, e->format, OWN_DECISION, &brief, &e->job->arena, &value, NULL) != RC_OK)
 			value = write_json(OWN_DECISION, &brief, &e->job->arena);
 	}
@@ -194,6 +217,15 @@ static void encode_dead_letter(struct encoding *e)
 	out->value.len = max > beside ? max - beside : 0;
 }
 
+static void address_reply(struct encoding *e)
+{
+	e->reply = reply_read(&e->settings->output, &e->job->rec);
+	if (e->reply.refused && e->coder->wire->replies_refused != NULL)
+		counter_add(e->coder->wire->replies_refused, 1);
+	if (e->job->outcome == OUTCOME_OUTPUT_REFUSED) /* perhaps it was this topic that refused it */
+		e->reply.topic = STR_NULL;
+}
+
 void wire_encode(struct wire_coder *coder, struct job *job, const struct wire_facts *facts)
 {
 	const struct settings *settings = coder->wire->settings;
@@ -202,8 +234,10 @@ void wire_encode(struct wire_coder *coder, struct job *job, const struct wire_fa
 		format = FORMAT_JSON; /* bytes that look like it, in a worker without a registry */
 	struct encoding e = {.coder = coder, .settings = settings, .job = job, .facts = facts, .tail = &job->outputs, .format = format};
 	job->outputs = NULL;
+	address_reply(&e);
 	headers_copy(&settings->output, job, &e.copied);
-	e.beside_bytes = headers_bytes(&e.copied) + job->rec.key.len + RECORD_OVERHEAD;
+	e.is_event = event_id(&job->rec).data != NULL;
+	e.beside_bytes = headers_bytes(&e.copied) + e.reply.correlation.len + (e.is_event ? EVENT_BYTES : 0) + job->rec.key.len + RECORD_OVERHEAD;
 	if (job->dec.id[0] == '\0')
 		uuid7(facts->now_ms, job->dec.id);
 	if (job->outcome == OUTCOME_NONE)

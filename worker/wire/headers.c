@@ -7,6 +7,8 @@
  */
 #include "worker/wire/headers.h"
 
+#include "worker/wire/event.h"
+
 static bool allowed(const struct output_settings *settings, struct str name)
 {
 	if (str_is(name, "traceparent") || str_is(name, "tracestate") || str_starts(name, STR("ce_")))
@@ -47,7 +49,7 @@ void headers_copy(const struct output_settings *settings, struct job *job, struc
 	out->headers = arena_array(&job->arena, (size_t)room + 1, sizeof *out->headers);
 	for (uint32_t i = 0; i < rec->header_count && out->header_count < room; i++) {
 		const struct header *h = &rec->headers[i];
-		if (!allowed(settings, h->name) || bytes + h->name.len + h->value.len > HEADERS_MAX_BYTES)
+		if (!allowed(settings, h->name) || event_retells(rec, h->name) || bytes + h->name.len + h->value.len > HEADERS_MAX_BYTES)
 			continue;
 		traced |= str_is(h->name, "traceparent");
 		bytes += h->name.len + h->value.len;

@@ -11,7 +11,7 @@
 
 enum { HEADERS_MAX = 32, HEADERS_MAX_BYTES = 16384 };
 
-/* traceparent, tracestate, ce_* and what output.header_allow names. */
+/* traceparent, tracestate, ce_* and what output.header_allow names; an event's own names are left out (event.h). */
 void headers_copy(const struct output_settings *settings, struct job *job, struct output *out);
 /* All of the source's but an earlier dead letter's, and Spring's names in Spring's encodings. original_bytes != 0: the value
  * was cut, and had so many. */

@@ -16,6 +16,7 @@ struct telling {
 	const struct job *job;
 	const struct wire_facts *facts;
 	struct arena *arena; /* for texts made here: a sink borrows them until its record is written */
+	struct str reply_topic; /* the response went there; data NULL: to the usual topic */
 	bool brief; /* leave out what can be large: the answer's text, attributes, the stages' reasons */
 };
 

@@ -10,6 +10,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "worker/wire/event.h"
+
 struct filling {
 	const struct mapping *mapping;
 	const struct value *root;
@@ -354,6 +356,9 @@ void request_begin(struct job *job)
 {
 	uint8_t format = job->req.format;
 	job->req = (struct request){.temperature = NAN, .format = format};
+	job->req.id = event_id(&job->rec);
+	if (job->req.id.data != NULL)
+		return;
 	struct buf id;
 	buf_init(&id, &job->arena, job->rec.topic.len + 36);
 	buf_str(&id, job->rec.topic);

@@ -29,6 +29,7 @@ struct wire {
 	struct known_schema *known;
 	uint32_t known_count, known_cap;
 	struct registry *registry;
+	struct counter *replies_refused; /* NULL in offline use */
 };
 
 struct wire_coder {

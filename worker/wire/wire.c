@@ -57,9 +57,10 @@ static enum rc know_folder(struct wire *wire, struct err *err)
 
 enum rc wire_open(const struct settings *settings, struct metrics *metrics, struct wire **ret, struct err *err)
 {
-	(void)metrics; /* the engine counts by outcome; there is nothing else to count here */
 	struct wire *wire = heap_zalloc(1, sizeof *wire);
 	wire->settings = settings;
+	if (metrics != NULL)
+		wire->replies_refused = metrics_counter(metrics, "pointsman_replies_not_allowed_total", "Requests that named a reply topic which output.reply_topics does not list", NULL);
 	arena_init(&wire->arena, 16384);
 	enum rc rc = mapping_compile(settings, &wire->arena, &wire->mapping, err);
 	if (rc == RC_OK)
