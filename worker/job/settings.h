@@ -17,6 +17,7 @@
 
 enum wire_format { FORMAT_AUTO, FORMAT_JSON, FORMAT_AVRO_SINGLE_OBJECT, FORMAT_AVRO_CONFLUENT, FORMAT_INPUT };
 enum delivery { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
+enum ordering { ORDERING_NONE, ORDERING_KEY };
 enum start_at { START_EARLIEST, START_LATEST };
 enum provider_kind { PROVIDER_OPENAI };
 
@@ -35,6 +36,7 @@ struct commit_settings {
 struct input_settings {
 	struct str_list topics;
 	int format; /* enum wire_format */
+	int ordering; /* enum ordering */
 	size_t max_bytes;
 	/* field mapping; data NULL: the record's own name */
 	struct str field_id, field_prompt, field_messages, field_tenant, field_conversation_id, field_job_id, field_deadline,

@@ -84,6 +84,10 @@ static const struct config_option input[] = {
 	 .doc = "Format of the requests. auto looks at each record's first bytes."},
 	{.name = "max_bytes", .kind = OPTION_BYTES, .offset = AT(input, max_bytes), .fallback = "4 MB", .min = 1000, .max = 1e9,
 	 .doc = "A larger value is not decoded; it becomes a dead letter of class too_large."},
+	{.name = "ordering", .kind = OPTION_ENUM, .offset = AT(input, ordering), .fallback = "none", .choices = "none|key",
+	 .doc = "key: a record is begun only when the one before it of the same partition and key is committed, so two updates of one "
+	        "ticket are never answered swapped; other keys go on, and records without a key have no order. A key then has one call "
+	        "at a time. Destination topics, dead letters and what is redriven from them keep no order among each other."},
 	{.name = "fields", .kind = OPTION_SECTION, .offset = 0, .sub = input_fields,
 	 .doc = "Where the fields are in your own records (paths such as ticket.body). Without a path the field has its own name."},
 	{.name = "schema_dir", .kind = OPTION_STR, .offset = AT(input, schema_dir), .example = "# schemas/",

@@ -73,6 +73,10 @@ static size_t collect_jobs(struct stream *s, struct batch *b, int64_t now_us)
 			assignment_hold(s, t);
 			continue;
 		}
+		if (!key_order_is_first(&t->place)) { /* begun before its predecessor, which was taken for finished: committed after it */
+			list_push(&left, &job->link);
+			continue;
+		}
 		if (now_us < t->again_us) {
 			stream_wake_at(s, t->again_us);
 			list_push(&left, &job->link);

@@ -17,6 +17,7 @@
 #include "worker/stream/partition.h"
 #include "worker/stream/progress_codec.h"
 #include "worker/stream/stream.h"
+#include "worker/stream/turn.h"
 
 enum stream_phase { STREAM_RUNNING, STREAM_DRAINING, STREAM_STOPPING, STREAM_ENDED };
 
@@ -60,9 +61,11 @@ struct stream {
 	uint32_t question; /* number of the last question for progress */
 	bool pinging;      /* a lookup that asks whether a broker answers is out */
 	bool assigned;
+	uint32_t admitted; /* in this turn */
 	bool starved; /* the job pool was empty: read nothing until its event */
 
 	struct inflight inflight;
+	struct turns turns;
 	struct handover finished;
 	struct list collected; /* finished jobs, to be committed */
 	struct batch batch;

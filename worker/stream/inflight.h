@@ -13,11 +13,13 @@
 #include <stdint.h>
 
 #include "worker/job/job.h"
+#include "worker/stream/key_order.h"
 
 struct partition;
 
 enum taken_state {
 	TAKEN_OUT,       /* with the engine */
+	TAKEN_WAITING,   /* not begun: it is not its turn */
 	TAKEN_COLLECTED, /* finished, in the list to be committed */
 	TAKEN_OPEN,      /* in the transaction in flight */
 	TAKEN_HELD,      /* finished, an orphan, waiting for its partition to come back */
@@ -35,6 +37,7 @@ struct taken {
 	bool refused; /* its outputs were refused once */
 	struct taken *prev, *next; /* its partition's list */
 	struct taken *hash_next;
+	struct key_place place; /* in the line of its key */
 };
 
 struct inflight {

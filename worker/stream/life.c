@@ -133,6 +133,7 @@ enum rc stream_start(const struct stream_options *options, struct stream **ret, 
 	choose_owner(s->settings, s->owner);
 	copy_topic_names(s);
 	inflight_open(&s->inflight, job_pool_use(s->pool).max_jobs);
+	turn_open(s, job_pool_use(s->pool).max_jobs);
 	rc = open_events(s, err);
 	if (rc == RC_OK)
 		rc = open_threads(s, err);
@@ -226,6 +227,7 @@ void stream_free(struct stream *s)
 		partition_free(s->partitions[i]);
 	free(s->partitions);
 	inflight_close(&s->inflight);
+	turn_close(s);
 	for (uint32_t i = 0; s->topic_names != NULL && i < s->settings->input.topics.count; i++)
 		free(s->topic_names[i]);
 	free(s->topic_names);

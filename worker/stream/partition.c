@@ -48,6 +48,8 @@ void partition_set_lease(struct partition *p, enum lease_state state, bool new_e
 	if (new_epoch)
 		atomic_fetch_add_explicit(&p->lease.epoch, 1, memory_order_acq_rel);
 	atomic_store_explicit(&p->lease.state, state, memory_order_release);
+	if (state != LEASE_LIVE)
+		turn_drop_waiting(p->stream, p);
 }
 
 /* Thread: librdkafka's. Must not call librdkafka. */
@@ -114,6 +116,7 @@ void partition_forget(struct partition *p, enum partition_state state, rd_kafka_
 {
 	struct stream *s = p->stream;
 	partition_stop_consuming(p, unassign);
+	turn_drop_waiting(s, p);
 	progress_close(p->progress);
 	p->progress = NULL;
 	free(p->loaded);
@@ -124,8 +127,10 @@ void partition_forget(struct partition *p, enum partition_state state, rd_kafka_
 	p->retry_at_us = 0;
 	p->suspects = 0;
 	p->high = -1;
-	for (struct taken *t = p->takens; t != NULL; t = t->next)
+	for (struct taken *t = p->takens; t != NULL; t = t->next) {
+		turn_leave(s, t, NULL);
 		inflight_make_orphan(&s->inflight, t);
+	}
 }
 
 /* Copies headers into the job's arena. */
@@ -181,6 +186,7 @@ static void adopt(struct partition *p, struct taken *t)
 	struct stream *s = p->stream;
 	progress_take(p->progress, t->offset);
 	inflight_adopt(&s->inflight, t, atomic_load_explicit(&p->lease.epoch, memory_order_relaxed));
+	turn_resume(s, t);
 	if (t->state != TAKEN_HELD)
 		return;
 	inflight_set_state(&s->inflight, t, TAKEN_COLLECTED);
@@ -202,6 +208,8 @@ static bool admit(struct partition *p, const rd_kafka_message_t *msg, struct lis
 		adopt(p, orphan);
 		return true;
 	}
+	if (turn_has_no_room(s, p, (struct str){msg->key, msg->key_len}))
+		return false;
 	struct job *job = s->starved ? NULL : job_pool_take(s->pool, msg->key_len + msg->len);
 	if (job == NULL) {
 		s->starved = true;
@@ -216,8 +224,9 @@ static bool admit(struct partition *p, const rd_kafka_message_t *msg, struct lis
 	if (msg->offset >= p->taken_top)
 		p->taken_top = msg->offset + 1;
 	fill_job(p, job, msg, redelivered);
-	inflight_take(&s->inflight, p, job, job->rec.epoch);
-	list_push(out, &job->link);
+	s->admitted++;
+	if (turn_enter(s, inflight_take(&s->inflight, p, job, job->rec.epoch)))
+		list_push(out, &job->link);
 	return true;
 }
 
@@ -238,7 +247,7 @@ static bool fetch(struct partition *p)
 uint32_t partition_read(struct partition *p, uint32_t budget, struct list *out)
 {
 	uint32_t looked_at = 0;
-	if (!partition_is_live(p))
+	if (!partition_is_live(p) || (p->state == PARTITION_READING && turn_holds_up(p->stream, p)))
 		return 0;
 	if (atomic_load_explicit(&p->lease.held, memory_order_acquire) > 0) { /* a job waits for its schema */
 		stream_wake_at(p->stream, clock_mono_us() + HELD_LOOK_US);

@@ -60,6 +60,8 @@ struct partition {
 	uint32_t held_at, held_count;
 	struct taken *takens; /* all that is in the worker, orphans too */
 	uint32_t orphan_count;
+	uint32_t waiting; /* of takens: not begun, for it is not their turn */
+	size_t waiting_bytes;
 	int64_t high; /* end of the log as far as known; -1: unknown */
 };
 

@@ -36,17 +36,20 @@ static void commit_parts(struct stream *s, struct batch *b)
 
 static void commit_jobs(struct stream *s, struct batch *b)
 {
+	struct list ready = {0};
 	counter_add(s->m.committed, b->jobs.count);
 	for (struct link *link; (link = list_pop(&b->jobs)) != NULL;) {
 		struct job *job = LINK_OWNER(struct job, link, link);
 		struct taken *t = taken_of(job);
 		if (t->offset < t->partition->loaded_top)
 			t->partition->hole_finished = true;
+		turn_leave(s, t, &ready);
 		inflight_remove(&s->inflight, t);
 		(void)job_advance(job, JOB_DONE); /* aborts in debug builds */
 		job_pool_give(s->pool, job);
 		atomic_fetch_sub_explicit(&s->outstanding, 1, memory_order_relaxed);
 	}
+	turn_deliver(s, &ready);
 }
 
 static void abort_parts(struct batch *b)

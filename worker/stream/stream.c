@@ -57,6 +57,8 @@ static void take_encoded(struct stream *s, struct job *job, struct taken *t)
 static void take_dropped(struct stream *s, struct job *job, struct taken *t)
 {
 	struct partition *p = t->partition;
+	turn_drop_behind(s, t);
+	turn_leave(s, t, NULL);
 	if (partition_owns(p, t)) {
 		progress_release(p->progress, t->offset);
 		p->restart_due = true;
@@ -172,12 +174,12 @@ static bool read_records(struct stream *s)
 		return false;
 	struct list out = {0};
 	uint32_t idle;
+	s->admitted = 0;
 	uint32_t looked_at = read_partitions(s, &out, &idle);
-	if (out.count > 0) {
-		counter_add(s->m.fetched, out.count);
-		atomic_fetch_add_explicit(&s->outstanding, (uint32_t)out.count, memory_order_relaxed);
+	counter_add(s->m.fetched, s->admitted);
+	atomic_fetch_add_explicit(&s->outstanding, s->admitted, memory_order_relaxed);
+	if (out.count > 0)
 		s->hooks.deliver(s->hooks.ctx, &out);
-	}
 	if (s->starved && make_room(s))
 		s->starved = false;
 	return looked_at >= TURN_RECORDS || (!s->starved && idle < s->partition_count);
