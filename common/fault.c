@@ -1,9 +1,10 @@
 /*
- * fault.c: dying at a named point, for the chaos tests.
+ * fault.c: dying or standing still at a named point, for the chaos tests.
  *
  * The one idea: the end is SIGKILL, sent by the process to itself: no handler, no flush, no goodbye, as an out-of-memory
  * kill or a power cut looks to the rest of the world. With a delay a thread sends it, so that death can come in the middle
- * of a call that has no points inside. The count of passings is the one mutable global here; it exists in test builds only.
+ * of a call that has no points inside. A zombie is made by SIGSTOP in the same way: it lies at a known place when the test
+ * wakes it. The count of passings is the one mutable global here; it exists in test builds only.
  */
 #include "common/fault.h"
 
@@ -24,12 +25,31 @@ static void die(void)
 	pause();
 }
 
+static void sleep_us(long us)
+{
+	struct timespec left = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+	while (nanosleep(&left, &left) != 0) /* a signal: the rest of it */
+		;
+}
+
 static void *die_later(void *arg)
 {
-	long delay_us = (long)(intptr_t)arg;
-	nanosleep(&(struct timespec){.tv_sec = delay_us / 1000000, .tv_nsec = delay_us % 1000000 * 1000}, NULL);
+	sleep_us((long)(intptr_t)arg);
 	die();
 	return NULL;
+}
+
+static void act(const char *how)
+{
+	static const char hang[] = "hang=";
+	pthread_t thread;
+	long delay_us = strtol(how, NULL, 10);
+	if (strcmp(how, "stop") == 0)
+		(void)raise(SIGSTOP); /* cannot fail: the signal exists */
+	else if (strncmp(how, hang, sizeof hang - 1) == 0)
+		sleep_us(strtol(how + sizeof hang - 1, NULL, 10) * 1000);
+	else if (delay_us <= 0 || pthread_create(&thread, NULL, die_later, (void *)(intptr_t)delay_us) != 0)
+		die();
 }
 
 void fault_point(const char *name)
@@ -41,12 +61,8 @@ void fault_point(const char *name)
 		return;
 	char *end = NULL;
 	long at = wanted[len] == ':' ? strtol(wanted + len + 1, &end, 10) : 1;
-	long delay_us = end != NULL && *end == ':' ? strtol(end + 1, NULL, 10) : 0;
-	if (atomic_fetch_add(&passings, 1) + 1 != at)
-		return;
-	pthread_t thread;
-	if (delay_us <= 0 || pthread_create(&thread, NULL, die_later, (void *)(intptr_t)delay_us) != 0)
-		die();
+	if (atomic_fetch_add(&passings, 1) + 1 == at)
+		act(end != NULL && *end == ':' ? end + 1 : "");
 }
 
 bool fault_bug(const char *name)

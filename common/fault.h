@@ -1,9 +1,14 @@
 /*
- * fault.h: named points at which a test build dies, and mistakes that it makes on purpose. Nothing in an ordinary build.
+ * fault.h: named points at which a test build dies or stands still, and mistakes that it makes on purpose. Nothing in an
+ * ordinary build.
  *
- * The chaos tests build with FAULTS=1 and choose by the environment: POINTSMAN_FAULT=NAME[:N[:DELAY_US]] ends the process
- * as kill -9 does when it comes to that point for the N-th time (default the first), or so much later, while what follows
- * the point goes on. POINTSMAN_BUG=NAME makes one known mistake, so that a suite can show that it would see it.
+ * The chaos tests build with FAULTS=1 and choose by the environment. POINTSMAN_FAULT=NAME[:N[:HOW]] acts when the process
+ * comes to that point for the N-th time (default the first). HOW is
+ *   nothing      the process ends as by kill -9
+ *   DELAY_US     it ends so much later, while what follows the point goes on
+ *   stop         it is stopped as by SIGSTOP, until a SIGCONT
+ *   hang=MS      the thread that came there stands still for so long, the others go on
+ * POINTSMAN_BUG=NAME makes one known mistake, so that a suite can show that it would see it.
  *
  * Thread: any.
  */
