@@ -4,20 +4,24 @@
 # start prints host:port. A run folder keeps its ports and its log: start after stop or kill is a restart of the same broker.
 # Transactions of dead producers are looked for each 0.5 s and sessions may be 1 s short, so that tests of crashes do not wait
 # for a production broker's defaults (10 s, 6 s); POINTSMAN_KAFKA_DEFAULTS=1 keeps those.
+#
+# There is a second listener that names another port than its own as its address: RUN/back holds where it listens, RUN/front what
+# it tells clients. Nothing is at the front unless a test puts a proxy there; whoever enters by it never gets past it.
 # shellcheck source=tests/scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 write_properties() {
-	local run=$1 broker controller
-	read -r broker controller < <(free_ports 2)
+	local run=$1 broker controller back front
+	read -r broker controller back front < <(free_ports 4)
 	cat >"$run/server.properties" <<-END
 		process.roles=broker,controller
 		node.id=1
 		controller.quorum.voters=1@127.0.0.1:$controller
 		controller.listener.names=CONTROLLER
-		listeners=PLAINTEXT://127.0.0.1:$broker,CONTROLLER://127.0.0.1:$controller
-		advertised.listeners=PLAINTEXT://127.0.0.1:$broker
-		listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+		listeners=PLAINTEXT://127.0.0.1:$broker,PROXIED://127.0.0.1:$back,CONTROLLER://127.0.0.1:$controller
+		advertised.listeners=PLAINTEXT://127.0.0.1:$broker,PROXIED://127.0.0.1:$front
+		inter.broker.listener.name=PLAINTEXT
+		listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 		log.dirs=$run/data
 		auto.create.topics.enable=false
 		offsets.topic.replication.factor=1
@@ -36,8 +40,14 @@ write_properties() {
 	END
 	[ -n "${POINTSMAN_KAFKA_DEFAULTS:-}" ] || cat >>"$run/server.properties" <<-END
 		group.min.session.timeout.ms=1000
+		group.consumer.min.session.timeout.ms=1000
+		group.consumer.session.timeout.ms=6000
+		group.consumer.min.heartbeat.interval.ms=100
+		group.consumer.heartbeat.interval.ms=500
 		transaction.abort.timed.out.transaction.cleanup.interval.ms=500
 	END
+	echo "127.0.0.1:$back" >"$run/back"
+	echo "127.0.0.1:$front" >"$run/front"
 	echo "127.0.0.1:$broker" >"$run/bootstrap"
 }
 

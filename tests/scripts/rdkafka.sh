@@ -1,9 +1,13 @@
 #!/bin/bash
-# rdkafka.sh: prints a prefix that holds a librdkafka for the thread sanitizer's lane, which it builds the first time.
+# rdkafka.sh thread|latest: prints a prefix whose lib/ holds another librdkafka than Debian's, for LD_LIBRARY_PATH.
 #
-# Debian's librdkafka uses C11 threads, whose locks the sanitizer does not see: it reports races where there are none, and
-# crashes. This is the same source, by way of apt, built upon pthreads and with the sanitizer itself, so that its locks and
-# queues are followed like ours. The machine's apt sources are read, not changed. It does not serve any other lane.
+# latest: a release with the new group protocol. It is the one that the tests' Python client carries (requirements.txt pins it),
+# whole and with all that it needs linked into it; so nothing is built or fetched. What is compiled against 2.0.2 runs with it.
+#
+# thread: for the thread sanitizer's lane, built the first time. Debian's librdkafka uses C11 threads, whose locks the sanitizer
+# does not see: it reports races where there are none, and crashes. This is the same source, by way of apt, built upon pthreads
+# and with the sanitizer itself, so that its locks and queues are followed like ours. The machine's apt sources are read, not
+# changed. It does not serve any other lane.
 # shellcheck source=tests/scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -41,14 +45,33 @@ build() {
 	mv "$scratch/root$PREFIX" "$PREFIX"
 }
 
+for_threads() {
+	local scratch
+	exec 9>"$CACHE/lock.librdkafka-tsan"
+	flock 9
+	if [ ! -d "$PREFIX" ]; then
+		echo "rdkafka: building librdkafka for the thread sanitizer" >&2
+		scratch=$(mktemp -d "$CACHE/fetch.XXXXXX")
+		# shellcheck disable=SC2064 # the folder of now
+		trap "rm -rf '$scratch'" EXIT
+		fetch_source "$scratch" >&2
+		build "$scratch" >"$CACHE/librdkafka-tsan.log" 2>&1 || { tail -n 20 "$CACHE/librdkafka-tsan.log" >&2; die "the build failed"; }
+	fi
+	echo "$PREFIX"
+}
+
+latest() {
+	local prefix=$CACHE/librdkafka-latest library
+	library=$(echo "$VENV"/lib/python3*/site-packages/confluent_kafka.libs/librdkafka-*.so.1)
+	[ -e "$library" ] || die "no librdkafka in $VENV: run tests/scripts/deps.sh test"
+	mkdir -p "$prefix/lib"
+	ln -sfn "$library" "$prefix/lib/librdkafka.so.1"
+	echo "$prefix"
+}
+
 mkdir -p "$CACHE"
-exec 9>"$CACHE/lock.librdkafka-tsan"
-flock 9
-if [ ! -d "$PREFIX" ]; then
-	echo "rdkafka: building librdkafka for the thread sanitizer" >&2
-	scratch=$(mktemp -d "$CACHE/fetch.XXXXXX")
-	trap 'rm -rf "$scratch"' EXIT
-	fetch_source "$scratch" >&2
-	build "$scratch" >"$CACHE/librdkafka-tsan.log" 2>&1 || { tail -n 20 "$CACHE/librdkafka-tsan.log" >&2; die "the build failed"; }
-fi
-echo "$PREFIX"
+case ${1:-} in
+thread) for_threads ;;
+latest) latest ;;
+*) die "usage: rdkafka.sh thread|latest" ;;
+esac

@@ -28,7 +28,7 @@ valgrind_units() {
 sanitized_tests() {
 	local lane=$1
 	if [ "$lane" = thread ]; then
-		LD_LIBRARY_PATH=$("$scripts/rdkafka.sh")/lib
+		LD_LIBRARY_PATH=$("$scripts/rdkafka.sh" thread)/lib
 		export LD_LIBRARY_PATH
 	fi
 	make -s all
