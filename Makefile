@@ -73,6 +73,7 @@ deps: ## install what building and testing need (Debian; asks sudo without root)
 .PHONY: test
 test: deps ## all tests: unit, then integration against a real broker, Redis and registry
 	@$(MAKE) --no-print-directory all unit
+	@$(MAKE) --no-print-directory FAULTS=1 all
 	@tests/scripts/test.sh
 
 .PHONY: sanitize

@@ -6,6 +6,7 @@ POINTSMAN_TEST_RECORDS  how many records the main job takes (default 1,000)
 POINTSMAN_TEST_SEED     of the random kills; printed when a test fails
 """
 
+import json
 import os
 import random
 import shutil
@@ -14,8 +15,10 @@ import uuid
 from pathlib import Path
 
 import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from ledger import Ledger
+from prompts import prompts
 from services import Kafka, ModelSim, Redis, Registry
 from worker import Worker, merge
 
@@ -109,8 +112,8 @@ class Deployment:
         merge(self.config, changes)
         return self
 
-    def worker(self, policy=None):
-        worker = Worker(self.folder / f"worker{len(self.workers)}", self.config, policy)
+    def worker(self, policy=None, env=None):
+        worker = Worker(self.folder / f"worker{len(self.workers)}", self.config, policy, env)
         self.workers.append(worker)
         return worker
 
@@ -145,6 +148,19 @@ class Deployment:
         assert producer.flush(60) == 0 and not failed, failed[:3]
         return stored
 
+    def send_prompts(self, count, start=0):
+        """JSON records of made-up prompts with the ids r-START and on."""
+        ids = [f"r-{start + i}" for i in range(count)]
+        values = [json.dumps({"id": i, "prompt": text}).encode() for i, text in zip(ids, prompts(start + count)[start:])]
+        return self.send(values, keys=[f"key-{i}".encode() for i in ids], ids=ids)
+
+    def committed(self):
+        """{partition: TopicPartition with offset and metadata} of the workers' group."""
+        request = ConsumerGroupTopicPartitions(self.name, [TopicPartition(self.input, p) for p in range(PARTITIONS)])
+        admin = self.kafka.admin()  # held: without its client the answer never comes
+        (future,) = admin.list_consumer_group_offsets([request]).values()
+        return {tp.partition: tp for tp in future.result().topic_partitions if tp.offset >= 0}
+
     def lag(self):
         return self.kafka.lag(self.name, self.input, PARTITIONS)
 
@@ -157,7 +173,7 @@ class Deployment:
 
 @pytest.fixture
 def deployment(kafka, modelsim, run_folder, request):
-    folder = run_folder / request.node.name.replace("/", "_")[:80]
+    folder = run_folder / f"{request.node.name.replace('/', '_')[:80]}-{uuid.uuid4().hex[:4]}"  # cases of one test differ
     it = Deployment(kafka, modelsim, folder)
     yield it
     it.end()

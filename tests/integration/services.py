@@ -16,6 +16,12 @@ from confluent_kafka.admin import AdminClient, NewTopic
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def newer_librdkafka():
+    """The folder, for LD_LIBRARY_PATH, of a librdkafka that has the new group protocol."""
+    script = ROOT / "tests/scripts/rdkafka.sh"
+    return subprocess.run([script, "latest"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip() + "/lib"
+
+
 def eventually(condition, timeout, what):
     """Polls until the condition is true; its last value is returned. what: for the message when it never is."""
     end = time.monotonic() + timeout

@@ -4,7 +4,6 @@ that another tool wrote, a twin, a broker that has just started, topics that are
 import base64
 import io
 import json
-import re
 import signal
 import socket
 import struct
@@ -16,44 +15,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import fastavro
 import pytest
 import requests
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from conftest import PARTITIONS, Deployment
-from prompts import prompts
 from services import Kafka, eventually
 
 MAX_JOBS = 50
 QUICK = {"session_timeout": "2s", "transaction_timeout": "5s"}
 
 
-def send(deployment, count, start=0):
-    texts = prompts(start + count)[start:]
-    values = [json.dumps({"id": f"r-{start + i}", "prompt": text}).encode() for i, text in enumerate(texts)]
-    keys = [f"key-{start + i}".encode() for i in range(count)]
-    return deployment.send(values, keys=keys, ids=[f"r-{start + i}" for i in range(count)])
-
-
 def decided(ledger, count):
     return lambda: ledger.poll(0.1) or len(ledger.decisions) >= count
-
-
-def log_has(worker, words):
-    """Lines of the log whose event, level left aside, holds the words."""
-    return [line for line in worker.log_lines() if words in json.dumps(line)]
-
-
-def counter(worker, name):
-    found = re.search(rf"^{name} (\d+)", worker.get("/metrics")[1], re.MULTILINE)
-    return int(found.group(1)) if found else 0
-
-
-def committed(deployment):
-    """{partition: TopicPartition with offset and metadata} of the worker's group."""
-    request = ConsumerGroupTopicPartitions(deployment.name, [TopicPartition(deployment.input, p) for p in range(PARTITIONS)])
-    admin = deployment.kafka.admin()
-    (future,) = admin.list_consumer_group_offsets([request]).values()
-    return {tp.partition: tp for tp in future.result().topic_partitions if tp.offset >= 0}
 
 
 def finished_up_to(offset):
@@ -82,7 +55,7 @@ def overwrite(deployment, offsets):
 def test_at_least_once_loses_nothing_over_a_kill_and_doubles_only_what_was_out(deployment, modelsim):
     modelsim.configure(latency_ms=40, sigma=0.5)
     deployment.configure(kafka={"delivery": "at_least_once", **QUICK}, engine={"max_jobs": MAX_JOBS})
-    sent = send(deployment, 600)
+    sent = deployment.send_prompts(600)
     ledger = deployment.ledger()
     worker = deployment.worker().start()
     eventually(decided(ledger, 150), 60, "a quarter decided")
@@ -101,7 +74,7 @@ def test_at_least_once_loses_nothing_over_a_kill_and_doubles_only_what_was_out(d
 def test_a_lone_worker_stopped_beyond_its_session_goes_on_exactly_once(deployment, modelsim):
     modelsim.configure(latency_ms=40, sigma=0.5)
     deployment.configure(kafka=QUICK, engine={"max_jobs": MAX_JOBS})
-    sent = send(deployment, 600)
+    sent = deployment.send_prompts(600)
     ledger = deployment.ledger()
     worker = deployment.worker().start()
     eventually(decided(ledger, 100), 60, "some decided")
@@ -117,9 +90,9 @@ def test_a_lone_worker_stopped_beyond_its_session_goes_on_exactly_once(deploymen
 def test_a_topic_made_anew_is_read_from_its_start(deployment, kafka):
     worker = deployment.worker().start()
     ledger = deployment.ledger()
-    ledger.wait(len(send(deployment, 80)), timeout=60)
+    ledger.wait(len(deployment.send_prompts(80)), timeout=60)
     assert worker.stop() == 0
-    before = committed(deployment)
+    before = deployment.committed()
     admin = kafka.admin()
     for future in admin.delete_topics([deployment.input]).values():
         future.result()
@@ -127,23 +100,23 @@ def test_a_topic_made_anew_is_read_from_its_start(deployment, kafka):
     kafka.create_topics([deployment.input], PARTITIONS)
     # a broker forgets a deleted topic's offsets; half of them are put back, as a restored backup or a mirror would
     overwrite(deployment, {p: (before[p].offset, finished_up_to(before[p].offset)) for p in (0, 1)})
-    fresh = send(deployment, 20, start=1000)
+    fresh = deployment.send_prompts(20, start=1000)
     worker.start()
     ids = Counter(fresh.values())
     eventually(lambda: ledger.poll(0.1) or ids <= Counter(r.value["id"] for r in ledger.responses), 60, "the new records answered")
     ledger.poll(1)
     assert {i: n for i, n in Counter(r.value["id"] for r in ledger.responses).items() if i in ids} == ids
-    assert log_has(worker, "made anew"), "it is said"
+    assert worker.log_has("made anew"), "it is said"
     eventually(lambda: deployment.lag() == 0, 30, "lag 0 when all is done")
 
 
 def test_records_that_retention_deleted_unread_are_counted_and_said(deployment, kafka):
     worker = deployment.worker().start()
     ledger = deployment.ledger()
-    ledger.wait(len(send(deployment, 40)), timeout=60)
+    ledger.wait(len(deployment.send_prompts(40)), timeout=60)
     assert worker.stop() == 0
-    ends = {p: tp.offset for p, tp in committed(deployment).items()}
-    sent = send(deployment, 80, start=1000)
+    ends = {p: tp.offset for p, tp in deployment.committed().items()}
+    sent = deployment.send_prompts(80, start=1000)
     lost = {source for source in sent if source[1] < ends[source[0]] + 5}
     admin = kafka.admin()
     for future in admin.delete_records([TopicPartition(deployment.input, p, end + 5) for p, end in ends.items()]).values():
@@ -154,27 +127,27 @@ def test_records_that_retention_deleted_unread_are_counted_and_said(deployment, 
     ledger.poll(1)
     assert not lost & ledger.sources().keys()
     assert max(ledger.sources().values()) == 1
-    assert counter(worker, "pointsman_records_deleted_unread_total") == len(lost)
-    assert any(line["level"] == "error" for line in log_has(worker, "deleted by retention"))
+    assert worker.counter("pointsman_records_deleted_unread_total") == len(lost)
+    assert any(line["level"] == "error" for line in worker.log_has("deleted by retention"))
 
 
 def test_offsets_that_another_tool_wrote_are_done_again_and_nothing_is_skipped(deployment):
     worker = deployment.worker().start()
     ledger = deployment.ledger()
-    sent = send(deployment, 80)
+    sent = deployment.send_prompts(80)
     ledger.wait(len(sent), timeout=60)
     assert worker.stop() == 0
-    held = committed(deployment)
+    held = deployment.committed()
     back = held[1].offset - 3
     mangled = "AgAA" + finished_up_to(back)[4:]  # the checksum no longer fits
     again = {0: (held[0].offset - 4, "set by a tool"), 1: (back, mangled), 2: (held[2].offset - 2, finished_up_to(held[2].offset))}
     overwrite(deployment, again)
-    sent.update(send(deployment, 40, start=1000))
+    sent.update(deployment.send_prompts(40, start=1000))
     worker.start()
     ledger.wait(len(sent), timeout=60)
     want = {s: 2 if s[0] in again and again[s[0]][0] <= s[1] < held[s[0]].offset else 1 for s in sent}
     assert ledger.sources() == want
-    assert len(log_has(worker, "is not known; what was finished there is done again")) == len(again)
+    assert len(worker.log_has("is not known; what was finished there is done again")) == len(again)
     redone = {(d.value["source"]["partition"], d.value["source"]["offset"]) for d in ledger.decisions if d.value["redelivered"]}
     assert redone >= {s for s, n in want.items() if n == 2}, "what may have been done before is marked"
 
@@ -182,10 +155,10 @@ def test_offsets_that_another_tool_wrote_are_done_again_and_nothing_is_skipped(d
 def test_records_that_come_for_the_first_time_are_not_called_redelivered(deployment):
     worker = deployment.worker().start()
     ledger = deployment.ledger()
-    sent = send(deployment, 40)
+    sent = deployment.send_prompts(40)
     ledger.wait(len(sent), timeout=60)
     assert worker.stop() == 0
-    sent.update(send(deployment, 40, start=1000))
+    sent.update(deployment.send_prompts(40, start=1000))
     worker.start()
     ledger.wait(len(sent), timeout=60)
     assert not [d for d in ledger.decisions if d.value["redelivered"]]
@@ -196,8 +169,8 @@ def test_the_older_of_two_workers_of_one_instance_exits_and_says_why(deployment)
     older = deployment.worker().start()
     younger = deployment.worker().start()
     assert older.process.wait(60) == 1
-    assert log_has(older, "another worker with kafka.instance only-one")
-    sent = send(deployment, 40)
+    assert older.log_has("another worker with kafka.instance only-one")
+    sent = deployment.send_prompts(40)
     ledger = deployment.ledger().wait(len(sent), timeout=60)
     ledger.assert_exactly_once(sent)
     assert younger.is_alive()
@@ -246,8 +219,8 @@ def test_an_unknown_schema_holds_up_its_own_partition_only_until_the_registry_is
     ledger = deployment.ledger()
     sent = deployment.send([value], ids=["avro"])
     ((waiting, _),) = sent
-    eventually(lambda: log_has(worker, "schema registry"), 30, "the registry is missed")
-    sent.update(send(deployment, 80))
+    eventually(lambda: worker.log_has("schema registry"), 30, "the registry is missed")
+    sent.update(deployment.send_prompts(80))
     others = {s for s in sent if s[0] != waiting}
     eventually(lambda: ledger.poll(0.1) or others <= ledger.sources().keys(), 60, "the other partitions go on")
     assert not [s for s in ledger.sources() if s[0] == waiting]
@@ -270,7 +243,7 @@ def test_a_worker_starts_on_a_broker_that_has_only_just_started(fresh_kafka, mod
     deployment = Deployment(fresh_kafka, modelsim, run_folder / "fresh-broker")
     try:
         deployment.worker().start(timeout=60)
-        sent = send(deployment, 40)
+        sent = deployment.send_prompts(40)
         deployment.ledger().wait(len(sent), timeout=60).assert_exactly_once(sent)
     finally:
         deployment.end()
@@ -307,11 +280,11 @@ def test_a_dead_letter_that_its_topic_refuses_holds_up_no_other_record(deploymen
     set_topic(kafka, deployment.topics["dead_letters"], max_message_bytes="100")
     worker = deployment.worker().start()
     ledger = deployment.ledger()
-    good = send(deployment, 40)
+    good = deployment.send_prompts(40)
     bad = deployment.send([b"not a record at all"], keys=[b"key-1"], ids=["bad"])
-    good.update(send(deployment, 40, start=40))
+    good.update(deployment.send_prompts(40, start=40))
     eventually(lambda: ledger.poll(0.1) or good.keys() <= ledger.sources().keys(), 60, "the others are answered")
-    eventually(lambda: log_has(worker, "output refused again; the record waits"), 30, "it is said")
+    eventually(lambda: worker.log_has("output refused again; the record waits"), 30, "it is said")
     assert not ledger.dead_letters
     set_topic(kafka, deployment.topics["dead_letters"], max_message_bytes="1000000")
     ledger.wait(len(good) + 1, timeout=60)

@@ -15,6 +15,7 @@ import requests
 from services import ROOT
 
 BINARY = os.environ.get("POINTSMAN_BIN", str(ROOT / "build/pointsman"))
+FAULTS_BINARY = os.environ.get("POINTSMAN_FAULTS_BIN", str(ROOT / "build/faults/pointsman"))
 SANITIZER_WORDS = re.compile(r"ERROR: (Address|Leak|Thread)Sanitizer|WARNING: ThreadSanitizer|runtime error:")
 
 POLICY = {
@@ -55,9 +56,10 @@ def merge(into, changes):
 
 
 class Worker:
-    """config: the whole configuration as a map; it is written as JSON, which is YAML."""
+    """config: the whole configuration as a map; it is written as JSON, which is YAML. env: more of the environment, which may
+    change between two starts; what names a fault (common/fault.h) is for the build that has them."""
 
-    def __init__(self, folder, config, policy=None):
+    def __init__(self, folder, config, policy=None, env=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config = merge(copy.deepcopy(config), {"admin": {"listen": f"127.0.0.1:{free_port()}"}, "policy": "policy.yaml"})
@@ -67,11 +69,14 @@ class Worker:
         self.log_path = self.folder / "log"
         self.admin = "http://" + self.config["admin"]["listen"]
         self.process = None
+        self.env = dict(env or {})
 
     def start(self, ready=True, timeout=60):
         env = {**os.environ, "POINTSMAN_CACHE_SECRET": "a-secret-for-tests-only-0123456789abcdef", "MODEL_KEY": "sk-for-tests"}
+        env.update(self.env)
+        binary = FAULTS_BINARY if self.env.keys() & {"POINTSMAN_FAULT", "POINTSMAN_BUG"} else BINARY
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([BINARY, "run", "-c", self.path], stdout=log, stderr=log, env=env)
+            self.process = subprocess.Popen([binary, "run", "-c", self.path], stdout=log, stderr=log, env=env)
         if ready:
             self.wait_ready(timeout)
         return self
@@ -94,6 +99,11 @@ class Worker:
     def status(self):
         return json.loads(self.get("/status")[1])
 
+    def counter(self, name):
+        """The sample of that name in /metrics, its labels included; 0 when there is none."""
+        found = re.search(rf"^{re.escape(name)} (\d+)", self.get("/metrics")[1], re.MULTILINE)
+        return int(found.group(1)) if found else 0
+
     def signal(self, number):
         self.process.send_signal(number)
 
@@ -110,6 +120,10 @@ class Worker:
     def is_alive(self):
         return self.process is not None and self.process.poll() is None
 
+    def is_stopped(self):
+        """As SIGSTOP leaves it."""
+        return Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
     def log_text(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
@@ -120,9 +134,14 @@ class Worker:
         """The log's JSON lines as maps."""
         return [json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")]
 
+    def log_has(self, *words):
+        """The lines of the log that hold all the words."""
+        return [line for line in self.log_lines() if all(w in json.dumps(line) for w in words)]
+
     def end(self):
         """For the fixture: ends what still runs, and says what a sanitizer has found."""
         if self.is_alive():
+            self.signal(signal.SIGCONT)  # one that is stopped would not hear the rest
             self.signal(signal.SIGTERM)
             try:
                 self.process.wait(20)

@@ -1,0 +1,84 @@
+"""Zombies: a member that was thrown out while it committed, and a living one with answers for a partition that it has lost.
+
+They are made at named points of the worker (common/fault.h), so each lies exactly where it should when it wakes up. The first
+kind is stopped by the broker, which fences members; the second only by the worker itself, so it is shown both ways: with its
+filter, and without.
+"""
+
+import signal
+
+import pytest
+
+from services import eventually
+
+MAX_JOBS = 40
+COMMITTED = "pointsman_records_committed_total"
+ABORTED = 'pointsman_commits_total{result="aborted"}'
+UNKNOWN = 'pointsman_commits_total{result="unknown"}'
+
+
+def slow_down(deployment, modelsim, **kafka):
+    modelsim.configure(latency_ms=40, sigma=0.5)
+    deployment.configure(kafka={"session_timeout": "1s", **kafka}, engine={"max_jobs": MAX_JOBS})
+
+
+def zombie_at(deployment, point, passing):
+    """A worker that has the input alone, and lies stopped at that point."""
+    zombie = deployment.worker(env={"POINTSMAN_FAULT": f"{point}:{passing}:stop"}).start(ready=False)
+    eventually(zombie.is_stopped, 60, f"it stops at {point}")
+    return zombie
+
+
+def successor(deployment, at_least):
+    """A worker that takes the stopped one's partitions over, and commits."""
+    other = deployment.worker().start(timeout=90)
+    eventually(lambda: other.counter(COMMITTED) >= at_least, 90, "the other one commits")
+    return other
+
+
+@pytest.mark.parametrize("point", ["before_begin", "after_produce"])
+def test_a_member_thrown_out_before_it_sends_its_offsets_is_refused_and_joins_again(deployment, modelsim, point):
+    slow_down(deployment, modelsim, transaction_timeout="60s")  # only its membership runs out
+    sent = deployment.send_prompts(600)
+    ledger = deployment.ledger()
+    zombie = zombie_at(deployment, point, passing=5)
+    successor(deployment, at_least=100)
+    zombie.signal(signal.SIGCONT)
+    ledger.wait(len(sent), timeout=90)
+    ledger.assert_exactly_once(sent)
+    eventually(lambda: zombie.log_has("transaction aborted", "send_offsets"), 30, "its commit is refused")
+    assert "Unknown member" in zombie.log_has("transaction aborted")[0]["error"], zombie.log_tail()
+    eventually(lambda: zombie.status()["stream"]["partitions"] > 0, 30, "it has joined again")
+    more = deployment.send_prompts(200, start=1000)
+    ledger.wait(len(sent) + len(more), timeout=60)
+    ledger.assert_exactly_once({**sent, **more})
+    assert zombie.counter(COMMITTED) > 0 and zombie.counter(UNKNOWN) == 0
+
+
+def test_offsets_that_were_taken_before_the_stop_stand_and_the_successor_waits_for_them(deployment, modelsim):
+    slow_down(deployment, modelsim, transaction_timeout="60s")
+    sent = deployment.send_prompts(400)
+    ledger = deployment.ledger()
+    zombie = zombie_at(deployment, "after_send_offsets", passing=5)
+    other = deployment.worker().start(ready=False)
+    eventually(lambda: other.log_has("committed progress is not certain yet"), 60, "the successor waits for the open transaction")
+    zombie.signal(signal.SIGCONT)
+    ledger.wait(len(sent), timeout=90)
+    ledger.assert_exactly_once(sent)
+    assert zombie.counter(ABORTED) == zombie.counter(UNKNOWN) == 0, "what was validated in time stands"
+
+
+@pytest.mark.parametrize("point", ["after_produce", "after_send_offsets"])
+def test_a_transaction_that_ran_out_during_the_stop_is_given_up_and_done_again(deployment, modelsim, point):
+    slow_down(deployment, modelsim, transaction_timeout="3s")
+    sent = deployment.send_prompts(600)
+    ledger = deployment.ledger()
+    zombie = zombie_at(deployment, point, passing=5)
+    deployment.worker().start(timeout=90)
+    eventually(lambda: deployment.lag() == 0, 90, "the other one does all, what the open transaction held as well")
+    zombie.signal(signal.SIGCONT)
+    eventually(lambda: zombie.status()["stream"]["partitions"] > 0, 60, "it has joined again")
+    eventually(lambda: zombie.counter(ABORTED) + zombie.counter(UNKNOWN) == 1, 30, "its commit is refused")
+    sent.update(deployment.send_prompts(200, start=1000))
+    ledger.wait(len(sent), timeout=60)
+    ledger.assert_exactly_once(sent)
