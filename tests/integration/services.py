@@ -72,6 +72,18 @@ class Kafka(Script):
             lambda: set(names) <= set(admin.list_topics(timeout=10).topics), 30, f"topics {names} in the metadata"
         )
 
+    def members(self, group):
+        """How many members the group has; 0 when there is no such group."""
+        admin = self.admin()
+        (future,) = admin.describe_consumer_groups([group]).values()
+        return len(future.result().members)
+
+    def delete_group(self, group):
+        """An empty one, and its offsets with it."""
+        admin = self.admin()
+        (future,) = admin.delete_consumer_groups([group]).values()
+        future.result()
+
     def producer(self, **more):
         return Producer({"bootstrap.servers": self.address, "linger.ms": 5, "message.max.bytes": 30_000_000, **more})
 
