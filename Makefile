@@ -76,6 +76,14 @@ test: deps ## all tests: unit, then integration against a real broker, Redis and
 	@$(MAKE) --no-print-directory FAULTS=1 all
 	@tests/scripts/test.sh
 
+.PHONY: faults
+faults: all ## build/faults/pointsman: a worker that dies at named points, for the chaos suite
+	@$(MAKE) --no-print-directory FAULTS=1 build/faults/pointsman
+
+.PHONY: chaos
+chaos: deps faults ## kills, stops and outages by seed: SEEDS=10 FROM=1 BROKERS=1 JOBS=2; or CHAOS="--seed 7"
+	@tests/chaos/run $(or $(CHAOS),--seeds $(or $(SEEDS),10) --from $(or $(FROM),1) --brokers $(or $(BROKERS),1) $(if $(JOBS),--jobs $(JOBS)))
+
 .PHONY: sanitize
 sanitize: deps ## all tests under the sanitizers and valgrind; LANES="address undefined thread valgrind"
 	@tests/scripts/sanitize.sh $(LANES)

@@ -5,8 +5,12 @@ A service keeps its port over stop and start, so that a restart looks to the wor
 """
 
 import os
+import random
+import socket
 import subprocess
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import requests
@@ -33,6 +37,17 @@ def eventually(condition, timeout, what):
         time.sleep(0.1)
 
 
+def free_port():
+    """A port below the range of outgoing connections: none of those can take it while its owner is down."""
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", random.SystemRandom().randrange(10000, 32768)))
+            except OSError:
+                continue
+            return s.getsockname()[1]
+
+
 class Script:
     """A service behind tests/scripts/NAME.sh."""
 
@@ -42,9 +57,9 @@ class Script:
         self.run = Path(run)
         self.address = self.start()
 
-    def _do(self, action):
+    def _do(self, action, run=None):
         script = ROOT / "tests/scripts" / f"{self.name}.sh"
-        return subprocess.run([script, action, self.run], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        return subprocess.run([script, action, run or self.run], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
     def start(self):
         return self._do("start")
@@ -59,13 +74,25 @@ class Script:
 class Kafka(Script):
     name = "kafka"
 
+    def __init__(self, run, nodes=1):
+        """nodes: 1 or 3. Those of three can be killed and started by themselves, by their number from 1."""
+        self.nodes = nodes
+        super().__init__(run)
+
+    def _do(self, action, run=None):
+        os.environ["POINTSMAN_KAFKA_NODES"] = str(self.nodes)  # counts only when the run folder is new
+        return super()._do(action, run)
+
+    def node(self, action, number):
+        self._do(action, self.run / f"node{number}" if self.nodes > 1 else self.run)
+
     def admin(self):
         return AdminClient({"bootstrap.servers": self.address})
 
     def create_topics(self, names, partitions, config=None):
         """All at once, with equal partitions; waits until the broker serves them."""
         admin = self.admin()
-        futures = admin.create_topics([NewTopic(n, partitions, 1, config=config or {}) for n in names])
+        futures = admin.create_topics([NewTopic(n, partitions, self.nodes, config=config or {}) for n in names])
         for future in futures.values():
             future.result()
         eventually(
@@ -118,6 +145,44 @@ class Registry(Script):
         answer = requests.get(f"{self.address}/schemas/ids/{schema_id}", timeout=30)
         answer.raise_for_status()
         return answer.json()["schema"]
+
+
+class Forwarder:
+    """A registry that can be away: forwards to the real one while it runs."""
+
+    def __init__(self, target):
+        self.port = free_port()
+        self.target, self.server = target, None
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        target = self.target
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.forward(requests.get(target + self.path, timeout=10))
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                self.forward(requests.post(target + self.path, data=body, headers={"Content-Type": self.headers["Content-Type"]}, timeout=10))
+
+            def forward(self, answer):
+                self.send_response(answer.status_code)
+                self.end_headers()
+                self.wfile.write(answer.content)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.server.handle_error = lambda request, client: None  # a client that was killed meanwhile
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        if self.server is not None:
+            self.server.shutdown()
+            self.server.server_close()
+            self.server = None
 
 
 class ModelSim:

@@ -5,21 +5,17 @@ import base64
 import io
 import json
 import signal
-import socket
 import struct
-import threading
 import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import fastavro
 import pytest
-import requests
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from conftest import PARTITIONS, Deployment
-from services import Kafka, eventually
+from services import Forwarder, Kafka, eventually
 
 MAX_JOBS = 50
 QUICK = {"session_timeout": "2s", "transaction_timeout": "5s"}
@@ -174,38 +170,6 @@ def test_the_older_of_two_workers_of_one_instance_exits_and_says_why(deployment)
     ledger = deployment.ledger().wait(len(sent), timeout=60)
     ledger.assert_exactly_once(sent)
     assert younger.is_alive()
-
-
-class Forwarder:
-    """A registry that can be away: forwards to the real one while it runs."""
-
-    def __init__(self, target):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
-        self.target, self.server = target, None
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def start(self):
-        target = self.target
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                answer = requests.get(target + self.path, timeout=10)
-                self.send_response(answer.status_code)
-                self.end_headers()
-                self.wfile.write(answer.content)
-
-            def log_message(self, *args):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        if self.server is not None:
-            self.server.shutdown()
-            self.server.server_close()
 
 
 def test_an_unknown_schema_holds_up_its_own_partition_only_until_the_registry_is_back(deployment, registry):

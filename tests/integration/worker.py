@@ -5,14 +5,13 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import requests
 
-from services import ROOT
+from services import ROOT, free_port
 
 BINARY = os.environ.get("POINTSMAN_BIN", str(ROOT / "build/pointsman"))
 FAULTS_BINARY = os.environ.get("POINTSMAN_FAULTS_BIN", str(ROOT / "build/faults/pointsman"))
@@ -35,12 +34,6 @@ POLICY = {
         }
     ],
 }
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def merge(into, changes):

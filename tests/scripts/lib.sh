@@ -18,13 +18,22 @@ die() {
 	exit 1
 }
 
-# free_ports N: that many TCP ports of 127.0.0.1 that are free now and differ from each other.
+# free_ports N: that many TCP ports of 127.0.0.1 that are free now and differ from each other. They lie below the range from which
+# the kernel takes ports for outgoing connections: else, while a service is down, a client that tries again and again would
+# sooner or later be given the very port, connect to itself, and keep the service from coming back.
 free_ports() {
 	python3 -c '
-import socket, sys
-held = [socket.socket() for _ in range(int(sys.argv[1]))]
-for s in held:
-    s.bind(("127.0.0.1", 0))
+import random, socket, sys
+held = []
+for port in random.SystemRandom().sample(range(10000, 32768), 22768):
+    s = socket.socket()
+    try:
+        s.bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    held.append(s)
+    if len(held) == int(sys.argv[1]):
+        break
 print(*[s.getsockname()[1] for s in held])' "$1"
 }
 
@@ -71,6 +80,30 @@ end_service() {
 	rm -f "$run/pid"
 }
 
+# end_run_folder FOLDER STATUS: ends what a test run left behind: services by their pid files, and processes of ours that have the
+# folder in their environment, children of nobody now. The folder is kept when the run failed.
+end_run_folder() {
+	local folder=$1 status=$2 file pid
+	find "$folder" -name pid -type f 2>/dev/null | while read -r file; do
+		end_service "$(dirname "$file")" KILL || true
+	done
+	grep -lsz "^POINTSMAN_TEST_RUN=$folder\$" /proc/[0-9]*/environ | cut -d/ -f3 | while read -r pid; do
+		case $(readlink "/proc/$pid/exe") in
+		*/pointsman | */modelsim) kill -KILL "$pid" || true ;;
+		esac
+	done || true
+	if [ "$status" = 0 ]; then
+		rm -rf "$folder"
+	else
+		echo "logs and run folders: $folder" >&2
+	fi
+}
+
+# For a script whose run folder holds one process. stop_service RUN SIGNAL
+stop_service() {
+	end_service "$@"
+}
+
 # service_main USAGE ACTION RUN: dispatches to start_service, which the calling script defines.
 service_main() {
 	[ $# = 3 ] || die "usage: $1"
@@ -82,8 +115,8 @@ service_main() {
 		is_running "$run" && die "$run is in use"
 		start_service "$run"
 		;;
-	stop) end_service "$run" TERM ;;
-	kill) end_service "$run" KILL ;;
+	stop) stop_service "$run" TERM ;;
+	kill) stop_service "$run" KILL ;;
 	*) die "usage: $1" ;;
 	esac
 }

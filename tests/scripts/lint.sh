@@ -99,7 +99,7 @@ FNR == 1 { start = 0 }
 }' "${product[@]}"
 
 if command -v shellcheck >/dev/null; then
-	mapfile -t scripts < <(git ls-files | grep -E '\.sh$|^\.ci/run$')
+	mapfile -t scripts < <(git ls-files | grep -E '\.sh$|^(\.ci|tests/chaos)/run$')
 	shellcheck -x "${scripts[@]}" || failed=1
 else
 	echo "lint: no shellcheck here; the scripts were not looked at" >&2

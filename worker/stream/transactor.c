@@ -244,6 +244,7 @@ static enum batch_result run_transaction(struct transactor *x, struct batch *b)
 static enum batch_result run_plain(struct transactor *x, struct batch *b)
 {
 	enum step step = produce_all(x, b);
+	FAULT_POINT("after_produce");
 	rd_kafka_resp_err_t flushed = RD_KAFKA_RESP_ERR__TIMED_OUT;
 	/* even after a failure: what was produced points into the jobs */
 	while (step != STEP_DEAD && flushed == RD_KAFKA_RESP_ERR__TIMED_OUT && !stopping(x))

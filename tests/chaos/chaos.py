@@ -1,0 +1,49 @@
+"""The command line of the chaos suite: see run --help."""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import paths  # noqa: F401  the path of the integration tests' helpers; before all that uses them
+import campaign
+import schedule
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="tests/chaos/run", description="Kills, stops, storms and outages by seed, and a ledger that counts what came of it."
+    )
+    parser.add_argument("--seed", type=int, action="append", help="play this seed; may be given more than once")
+    parser.add_argument("--seeds", type=int, default=0, help="play so many seeds")
+    parser.add_argument("--from", type=int, default=1, dest="first", help="the first of them (1)")
+    parser.add_argument("--short", action="store_true", help="a few seeds that hold every kind of fault")
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--jobs", type=int, default=0, help="seeds at a time, each with brokers of its own (2; with three brokers 1)")
+    parser.add_argument("--unscaled", action="store_true", help="durations of production instead of a tenth")
+    parser.add_argument("--print", action="store_true", help="print the schedules and play nothing")
+    return parser.parse_args()
+
+
+def chosen_seeds(args):
+    if args.seed:
+        return args.seed
+    if args.short:
+        return schedule.covering(range(1, 300), args.brokers)
+    return list(range(args.first, args.first + (args.seeds or 10)))
+
+
+def main():
+    args = arguments()
+    schedules = [schedule.make(seed, args.brokers, args.unscaled) for seed in chosen_seeds(args)]
+    if args.print:
+        print("\n".join(s.text() for s in schedules))
+        return 0
+    folder = Path(os.environ.get("POINTSMAN_TEST_RUN") or tempfile.mkdtemp(prefix="pointsman-chaos-"))
+    verdicts = campaign.run(schedules, folder, args.jobs or (2 if args.brokers == 1 else 1))
+    return campaign.summary(verdicts, schedules)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
