@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 import fastavro
 import redis as redis_client
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from paths import ROOT
 from services import Forwarder, Kafka, ModelSim, Redis, Registry, eventually
@@ -83,8 +82,9 @@ class World:
             self.forwarder.stop()
 
     def delete_topics(self):
-        for future in self.kafka.admin().delete_topics([self.input, *self.topics.values()]).values():
-            future.exception()
+        admin = self.kafka.admin()
+        for future in admin.delete_topics([self.input, *self.topics.values()]).values():
+            future.exception(30)
 
     def errand(self, work, *args):
         """Something that takes its time, such as a broker's start, while the seed goes on."""
@@ -125,15 +125,13 @@ class World:
 
     # ---- the group's offsets
 
-    def admin(self):
-        return AdminClient({"bootstrap.servers": self.kafka.address})
-
     def committed(self):
         """{partition: TopicPartition}; fails while a transaction is open."""
         wanted = [TopicPartition(self.input, p) for p in range(self.schedule.partitions)]
         request = ConsumerGroupTopicPartitions(self.name, wanted)
-        (future,) = self.admin().list_consumer_group_offsets([request], require_stable=True).values()
-        answers = future.result().topic_partitions
+        admin = self.kafka.admin()  # kept: its answers die with it
+        (future,) = admin.list_consumer_group_offsets([request], require_stable=True, request_timeout=10).values()
+        answers = future.result(20).topic_partitions
         for tp in answers:
             if tp.error is not None:
                 raise RuntimeError(str(tp.error))

@@ -203,7 +203,7 @@ class Player:
             self.crew.end()
         kafka, admin = self.world.kafka, self.world.kafka.admin()
         for future in admin.delete_topics([self.world.input]).values():
-            future.result()
+            future.result(30)
         eventually(lambda: self.world.input not in admin.list_topics(timeout=10).topics, 60, "the topic is gone")
         kafka.create_topics([self.world.input], self.schedule.partitions)
         if alive:
