@@ -38,6 +38,12 @@ $(BUILD)/%.o: %.c
 # assembled into the program by .incbin, which the compiler's dependency files do not see
 $(BUILD)/worker/engine/admin_page.o: worker/engine/admin_page.html
 
+STATIC_MODEL := deploy/models/static-minilm-256-int8.safetensors deploy/models/vocab.txt
+$(BUILD)/gen/static_model_version.h: $(STATIC_MODEL)
+	@mkdir -p $(@D)
+	@echo "#define STATIC_MODEL_VERSION \"$$(cat $^ | sha256sum | cut -c1-16)\"" > $@
+$(BUILD)/worker/route/static_model_data.o: $(STATIC_MODEL) $(BUILD)/gen/static_model_version.h
+
 # schemas/*.avsc as C strings, for worker/wire/own_schemas.c
 $(BUILD)/gen/wire_schemas.h: $(wildcard schemas/*.avsc)
 	@mkdir -p $(@D)

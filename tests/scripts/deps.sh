@@ -89,8 +89,7 @@ fetch_registry() {
 make_venv() {
 	cmp -s "$HERE/requirements.txt" "$VENV/requirements.txt" && return 0
 	echo "deps: making the Python environment" >&2
-	rm -rf "$VENV"
-	python3 -m venv "$VENV"
+	[ -x "$VENV/bin/pip" ] || python3 -m venv --clear "$VENV" # tests that run now go on with what they have
 	"$VENV/bin/pip" install -q --disable-pip-version-check -r "$HERE/requirements.txt"
 	cp "$HERE/requirements.txt" "$VENV/requirements.txt"
 }

@@ -240,6 +240,40 @@ static void texts_in_other_languages_are_passed_on(void **state)
 	stop(x);
 }
 
+static void texts_are_embedded_here_and_routes_bring_their_own_examples(void **state)
+{
+	(void)state;
+	static const char yaml[] = "when_unsure: careful\n"
+	                           "routes: [{name: kb, models: [small], examples: kb.txt}, {name: careful, models: [capable]}, {name: human, topic: desk}]\n"
+	                           "stages:\n- semantic: {examples: e.jsonl, accept: 0.6, margin: 0.1, k: 1}\n";
+	static const char more[] = "{\"label\": \"human\", \"text\": \"I want to talk to a person\"}\n"
+	                           "{\"label\": \"careful\", \"text\": \"our lawyer asks for the contract\", \"embedding\": \"not read\"}\n";
+	static const char own[] = "how do I reset my password\n\n  I forgot my password  \n";
+	static const struct {
+		const char *text, *route; /* NULL: none */
+	} cases[] = {{"I forgot the password, how can I reset it?", "kb"}, {"can I talk to a real person please", "human"},
+	             {"the lawyer wants our contract", "careful"},         {"purple elephants dance", NULL},
+	             {"\xe2\x98\x83", NULL}};
+	char *folder = fixture_folder();
+	fixture_file(folder, "e.jsonl", more, strlen(more));
+	fixture_file(folder, "kb.txt", own, strlen(own));
+	struct policy *policy = fixture_policy(yaml, folder);
+	struct route_scratch *scratch = route_scratch_new(policy);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fixture_job f;
+		fixture_job_init(&f, cases[i].text);
+		assert_int_equal(route_decide(policy, scratch, &f.job), ROUTE_DONE);
+		assert_int_equal(f.job.dec.unsure, cases[i].route == NULL);
+		if (cases[i].route != NULL)
+			assert_str(f.job.dec.route_name, cases[i].route);
+		fixture_job_free(&f);
+	}
+	assert_false(policy->inputs.embedding);
+	route_scratch_free(scratch);
+	policy_unref(policy);
+	fixture_remove_folder(folder, (const char *const[]){"e.jsonl", "kb.txt", NULL});
+}
+
 static void bad_examples_and_settings_are_refused_with_their_place(void **state)
 {
 	(void)state;
@@ -287,6 +321,7 @@ int main(void)
 		cmocka_unit_test(a_score_is_the_mean_of_the_best_k),
 		cmocka_unit_test(routes_may_have_thresholds_of_their_own),
 		cmocka_unit_test(texts_in_other_languages_are_passed_on),
+		cmocka_unit_test(texts_are_embedded_here_and_routes_bring_their_own_examples),
 		cmocka_unit_test(bad_examples_and_settings_are_refused_with_their_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

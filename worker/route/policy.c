@@ -251,6 +251,10 @@ static enum rc compile(struct policy *policy, const struct settings *settings, c
 	canon_str(&all, policy->baseline >= 0 ? settings->models[policy->baseline].name : STR_NULL);
 	policy_hash(&all, policy->version);
 	for (uint32_t i = 0; i < policy->route_count; i++)
+		if (policy->route_examples[i] != NULL && !policy->examples_read)
+			policy_warn(policy, "route %.*s: its examples are not read: no stage of this policy embeds texts", STR_ARG(policy->routes[i].name));
+	policy->route_examples = NULL; /* the nodes end with the loading */
+	for (uint32_t i = 0; i < policy->route_count; i++)
 		if (!policy->reachable[i])
 			policy_warn(policy, "route %.*s: no rule and no example leads there", STR_ARG(policy->routes[i].name));
 	if (policy->stage_count == 0 && policy->route_count > 1)

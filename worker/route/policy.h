@@ -47,6 +47,8 @@ struct policy {
 	struct route *routes;
 	bool *reachable; /* by route: some rule, example or when_unsure leads there */
 	uint32_t route_count;
+	const struct node **route_examples; /* by route, while the policy is loaded: the file it names, or NULL */
+	bool examples_read;                 /* some stage reads those files */
 	int when_unsure, baseline;
 	uint32_t languages; /* bit i: language_at(i); 0: any */
 	struct policy_stage stages[POLICY_MAX_STAGES];

@@ -220,8 +220,7 @@ static enum rc parse_route(struct policy *policy, const struct settings *setting
 		rc = add_models(policy, settings, s.on_error, route, brief, err);
 	if (rc == RC_OK)
 		rc = read_prompts(policy, &s, route, brief, err);
-	if (rc == RC_OK && s.examples != NULL)
-		policy_warn(policy, "route %.*s: its examples are not read: no stage of this policy embeds texts", STR_ARG(route->name));
+	policy->route_examples[policy->route_count] = s.examples;
 	if (rc == RC_OK) {
 		add_canon(policy, settings, route, canon);
 		policy->route_count++;
@@ -237,6 +236,7 @@ enum rc policy_routes_parse(struct policy *policy, const struct settings *settin
 	if (node->count > POLICY_MAX_ROUTES)
 		return config_error(node, err, "there are more than %d routes", POLICY_MAX_ROUTES);
 	policy->routes = arena_array(&policy->arena, node->count, sizeof *policy->routes);
+	policy->route_examples = arena_array(brief, node->count, sizeof *policy->route_examples);
 	policy->reachable = arena_array(&policy->arena, node->count, sizeof *policy->reachable);
 	enum rc rc = RC_OK;
 	for (unsigned i = 0; i < node->count && rc == RC_OK; i++)

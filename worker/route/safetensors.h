@@ -1,0 +1,39 @@
+/*
+ * safetensors.h: tensors in a file of the safetensors format (github.com/huggingface/safetensors, "Format"): 8 bytes little-endian
+ * length, a JSON header, the bytes of the tensors.
+ *
+ * Thread: any. Pure. The tensors point into the file.
+ */
+#ifndef ROUTE_SAFETENSORS_H
+#define ROUTE_SAFETENSORS_H
+
+#include "common/arena.h"
+#include "common/err.h"
+
+enum { SAFETENSORS_MAX_HEADER = 1 << 20, SAFETENSORS_MAX_DIMS = 2 };
+enum tensor_type { TENSOR_I8, TENSOR_F32 };
+
+struct tensor {
+	enum tensor_type type;
+	uint64_t rows, columns; /* columns 1 where it has one dimension */
+	const unsigned char *bytes; /* not aligned; numbers little-endian */
+};
+
+struct safetensors {
+	struct str data;
+	const struct json *header;
+};
+
+/* The header is parsed into the arena. RC_BAD_INPUT with the reason. */
+enum rc safetensors_open(struct str file, struct arena *arena, struct safetensors *ret, struct err *err);
+/* RC_BAD_INPUT when it is missing, of another type, or not wholly inside the file. */
+enum rc safetensors_find(const struct safetensors *s, const char *name, enum tensor_type type, struct tensor *ret, struct err *err);
+
+static inline float tensor_float(const unsigned char *bytes, uint64_t index)
+{
+	float f;
+	memcpy(&f, bytes + index * sizeof f, sizeof f);
+	return f;
+}
+
+#endif
