@@ -71,6 +71,15 @@ bool fault_bug(const char *name)
 	return wanted != NULL && strcmp(wanted, name) == 0;
 }
 
+void fault_poison(const char *where, const void *data, size_t bytes)
+{
+	const char *wanted = getenv("POINTSMAN_POISON");
+	size_t len = strlen(where);
+	if (wanted != NULL && strncmp(wanted, where, len) == 0 && wanted[len] == ':' && data != NULL &&
+	    memmem(data, bytes, wanted + len + 1, strlen(wanted + len + 1)) != NULL)
+		die();
+}
+
 #else
 
 typedef int fault_is_empty; /* C wants something in a file */

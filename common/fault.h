@@ -9,6 +9,7 @@
  *   stop         it is stopped as by SIGSTOP, until a SIGCONT
  *   hang=MS      the thread that came there stands still for so long, the others go on
  * POINTSMAN_BUG=NAME makes one known mistake, so that a suite can show that it would see it.
+ * POINTSMAN_POISON=WHERE:TEXT ends the process each time that a record which holds the text comes to "decode" or "encode".
  *
  * Thread: any.
  */
@@ -16,15 +17,19 @@
 #define COMMON_FAULT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #ifdef POINTSMAN_FAULTS
 void fault_point(const char *name);
 bool fault_bug(const char *name);
+void fault_poison(const char *where, const void *data, size_t bytes);
 #define FAULT_POINT(name) fault_point(name)
 #define FAULT_BUG(name) fault_bug(name)
+#define FAULT_POISON(where, data, bytes) fault_poison(where, data, bytes)
 #else
 #define FAULT_POINT(name) ((void)0) /* nothing here */
 #define FAULT_BUG(name) false
+#define FAULT_POISON(where, data, bytes) ((void)0) /* nothing here */
 #endif
 
 #endif

@@ -2,6 +2,7 @@
 
 POINTSMAN_TEST_RUN      folder for run folders and logs (default: a fresh one under /tmp, kept when something failed)
 POINTSMAN_BIN           the worker to test (sanitizer builds)
+POINTSMAN_FAULTS_BIN    the test build with faults (default build/faults/pointsman: make FAULTS=1)
 POINTSMAN_TEST_RECORDS  how many records the main job takes (default 1,000)
 POINTSMAN_TEST_SEED     of the random kills; printed when a test fails
 """

@@ -28,7 +28,7 @@ def decided(ledger, count):
 def finished_up_to(offset):
     """The metadata of a commit of offset with nothing unfinished above it, written anew from the format's description: what
     the client library returns cannot be trusted, it forgets where the text ends."""
-    data = struct.pack(">BBHqqHBB", 1, 0, 0, offset, 0, 0, 0, 4) + b"test"
+    data = struct.pack(">BBHqqHBBHHB", 2, 0, 0, offset, 0, 0, 0, 4, 0xFFFF, 0xFFFF, 0) + b"test"
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte

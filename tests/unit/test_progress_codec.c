@@ -36,7 +36,7 @@ static void random_snapshot(uint64_t *seed, uint32_t count, unsigned gap_bits, s
 		s->span = s->unfinished[s->count - 1] + 1 - s->base + (int64_t)(next_random(seed) % 1000);
 }
 
-static struct progress_mark random_mark(uint64_t *seed)
+static struct progress_mark random_mark(uint64_t *seed, const struct progress_snapshot *s)
 {
 	struct progress_mark mark = {.running = (next_random(seed) & 1) != 0, .restarts = (uint16_t)next_random(seed)};
 	size_t owner = next_random(seed) % (PROGRESS_OWNER_MAX + 1);
@@ -45,6 +45,12 @@ static struct progress_mark random_mark(uint64_t *seed)
 	mark.has_topic_id = (next_random(seed) & 1) != 0;
 	for (int i = 0; i < PROGRESS_TOPIC_ID_BYTES && mark.has_topic_id; i++)
 		mark.topic_id[i] = (uint8_t)next_random(seed);
+	mark.stuck = next_random(seed) & PROGRESS_COUNT_MAX;
+	mark.has_alone = s->count > 0 && (next_random(seed) & 1) != 0;
+	mark.alone = mark.has_alone ? s->unfinished[next_random(seed) % s->count] : 0;
+	mark.has_suspect = s->count > 0 && (next_random(seed) & 1) != 0;
+	mark.suspect = mark.has_suspect ? s->unfinished[next_random(seed) % s->count] : 0;
+	mark.crashes = (uint8_t)(mark.has_suspect ? 1 + next_random(seed) % PROGRESS_COUNT_MAX : 0);
 	return mark;
 }
 
@@ -64,6 +70,9 @@ static void assert_comes_back(const struct progress_snapshot *s, const struct pr
 	assert_memory_equal(back->unfinished, s->unfinished, s->count * sizeof s->unfinished[0]);
 	assert_int_equal(back_mark.running, mark->running);
 	assert_int_equal(back_mark.restarts, mark->restarts);
+	assert_true(back_mark.stuck == mark->stuck && back_mark.crashes == mark->crashes);
+	assert_true(back_mark.has_alone == mark->has_alone && back_mark.alone == mark->alone);
+	assert_true(back_mark.has_suspect == mark->has_suspect && back_mark.suspect == mark->suspect);
 	assert_string_equal(back_mark.owner, mark->owner);
 	assert_int_equal(back_mark.has_topic_id, mark->has_topic_id);
 	assert_memory_equal(back_mark.topic_id, mark->topic_id, PROGRESS_TOPIC_ID_BYTES);
@@ -81,7 +90,7 @@ static void what_is_encoded_comes_back_at_every_size_and_span(void **unused)
 	for (unsigned gap_bits = 0; gap_bits <= 40; gap_bits++)
 		for (uint32_t count = 0; count <= PROGRESS_MAX_ENTRIES; count = count * 3 + 1) {
 			random_snapshot(&seed, count, gap_bits, s);
-			struct progress_mark mark = random_mark(&seed);
+			struct progress_mark mark = random_mark(&seed, s);
 			assert_comes_back(s, &mark, text, progress_encode(s, &mark, text));
 		}
 	free(s);
@@ -107,7 +116,7 @@ static void the_largest_set_that_fits_comes_back_at_every_span(void **unused)
 	(void)unused; /* cmocka's fixture argument */
 	struct progress_snapshot *s = heap_zalloc(1, sizeof *s);
 	char text[PROGRESS_TEXT_MAX + 1];
-	struct progress_mark mark = {.running = true, .restarts = 65535, .has_topic_id = true, .owner = "012345678901234567890123456789012345"};
+	struct progress_mark mark = {.running = true, .restarts = 65535, .stuck = 15, .crashes = 15, .has_alone = true, .has_suspect = true, .has_topic_id = true, .owner = "012345678901234567890123456789012345"};
 	for (unsigned bits = 12; bits <= 62; bits++) {
 		int64_t reach = ((int64_t)1 << bits) - 10;
 		uint32_t count = 1;
@@ -121,10 +130,28 @@ static void the_largest_set_that_fits_comes_back_at_every_span(void **unused)
 			assert_in_range(count, 730, 770);
 		for (int shape = 0; shape < 4; shape++) {
 			arrange(shape, count, reach, s);
+			mark.alone = s->unfinished[0];
+			mark.suspect = s->unfinished[count - 1];
 			assert_comes_back(s, &mark, text, progress_encode(s, &mark, text));
 		}
 	}
 	free(s);
+}
+
+static void an_offset_that_the_commit_finishes_is_not_pointed_at(void **unused)
+{
+	(void)unused; /* cmocka's fixture argument */
+	static const struct progress_snapshot s = {.base = 10, .span = 10, .count = 3, .unfinished = {10, 12, 19}};
+	static struct progress_snapshot back;
+	struct progress_mark mark = {.has_alone = true, .has_suspect = true, .crashes = 2}, back_mark;
+	static const int64_t finished[] = {0, 9, 11, 18, 20, INT64_MAX};
+	char text[PROGRESS_TEXT_MAX + 1];
+	for (size_t i = 0; i < sizeof finished / sizeof finished[0]; i++) {
+		mark.alone = mark.suspect = finished[i];
+		size_t len = progress_encode(&s, &mark, text);
+		assert_int_equal(progress_decode((struct str){text, len}, 10, &back, &back_mark, NULL), RC_OK);
+		assert_true(!back_mark.has_alone && !back_mark.has_suspect && back_mark.crashes == 0);
+	}
 }
 
 static void a_set_that_fits_goes_on_fitting_when_offsets_leave_it(void **unused)
@@ -152,7 +179,7 @@ static void no_damage_is_taken_for_progress(void **unused)
 	uint64_t seed = 5;
 	for (int round = 0; round < 12; round++) {
 		random_snapshot(&seed, 1 + (uint32_t)(next_random(&seed) % 150), 1 + (unsigned)round * 3, s);
-		mark = random_mark(&seed);
+		mark = random_mark(&seed, s);
 		size_t len = progress_encode(s, &mark, text);
 		for (size_t i = 0; i < len * 8; i++) {
 			text[i / 8] = (char)(text[i / 8] ^ 1 << i % 8);
@@ -226,10 +253,14 @@ static void bytes_with_a_right_checksum_are_bounded_and_accepted_only_in_their_o
 	assert_int_equal(plain_crc32c((const uint8_t *)"123456789", 9), 0xe3069283);
 	for (int round = 0; round < 200000; round++) {
 		uint8_t data[120] = {0};
-		size_t bytes = 30 + 3 * (next_random(&seed) % 30);
+		size_t bytes = 33 + 3 * (next_random(&seed) % 30);
 		for (size_t i = 24; i < bytes; i++)
 			data[i] = (uint8_t)(next_random(&seed) & next_random(&seed));
-		data[0] = 1;
+		data[0] = 2;
+		for (size_t at = 24; at <= 26; at += 2)
+			data[at] = data[at + 1] = next_random(&seed) % 8 == 0 ? 0 : 0xff;
+		if (data[26] == 0xff)
+			data[28] &= 0x0f;
 		data[1] = (uint8_t)(next_random(&seed) % 5);
 		data[12] = next_random(&seed) % 8 == 0 ? 0xff : 0;
 		data[17 + next_random(&seed) % 3] = (uint8_t)next_random(&seed);
@@ -256,6 +287,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_encoded_comes_back_at_every_size_and_span),
 		cmocka_unit_test(the_largest_set_that_fits_comes_back_at_every_span),
+		cmocka_unit_test(an_offset_that_the_commit_finishes_is_not_pointed_at),
 		cmocka_unit_test(a_set_that_fits_goes_on_fitting_when_offsets_leave_it),
 		cmocka_unit_test(no_damage_is_taken_for_progress),
 		cmocka_unit_test(other_programs_metadata_is_refused_with_a_reason),

@@ -115,15 +115,17 @@ static void decode(struct flow *flow, struct job *job, struct list *decoded)
 		await_schema(flow, job);
 		return;
 	}
-	struct err err;
+	struct err err = {""};
 	enum outcome bad = OUTCOME_BAD_RECORD;
-	enum rc rc = wire_decode(flow->coder, job, &bad, &err);
+	enum rc rc = job->rec.crashes < RECORD_UNREADABLE ? wire_decode(flow->coder, job, &bad, &err) : wire_decode_nothing(flow->coder, job);
 	if (rc == RC_AGAIN) {
 		await_schema(flow, job);
 		return;
 	}
 	job->decoded_us = flow->now_us;
-	if (rc == RC_OK)
+	if (job->rec.crashes >= RECORD_CONDEMNED)
+		job_fail(job, OUTCOME_CRASHED_WORKER, "workers died %u times while nothing but this record was in them", job->rec.crashes);
+	else if (rc == RC_OK)
 		set_deadline(flow, job);
 	else
 		job_fail(job, bad, "%s", err.text);

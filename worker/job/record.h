@@ -29,6 +29,11 @@ struct lease {
 	_Atomic uint32_t held; /* jobs that wait for a schema: the partition is not read meanwhile. Written by control */
 };
 
+enum {
+	RECORD_CONDEMNED = 2, /* decoded, to name it in its response, and failed */
+	RECORD_UNREADABLE,    /* not even that: it died of the second death's cause again */
+};
+
 struct record {
 	struct str topic; /* the input topic; lives as long as the settings */
 	int32_t partition;
@@ -36,6 +41,7 @@ struct record {
 	int64_t timestamp_ms;
 	uint8_t timestamp_type; /* 0 none, 1 create time, 2 log-append time */
 	bool redelivered;       /* its partition was taken over with this offset possibly dispatched before */
+	uint8_t crashes;        /* how often a worker died with only this record in it; from RECORD_CONDEMNED on it is not worked on */
 	struct str key;         /* data NULL: null key */
 	struct str value;       /* data NULL: null value */
 	struct header *headers;

@@ -315,6 +315,7 @@ void assignment_partition_error(struct partition *p, const rd_kafka_message_t *m
 	struct stream *s = p->stream;
 	if (msg->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
 		progress_position(p->progress, msg->offset);
+		quarantine_all_read(p);
 		p->high = msg->offset;
 	} else if (msg->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || msg->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
 		assignment_reload(s, p);

@@ -48,7 +48,7 @@ static void add_part(struct batch *b, struct partition *p)
 		b->part_cap = b->part_cap == 0 ? 64 : b->part_cap * 2;
 		b->parts = heap_resize(b->parts, b->part_cap, sizeof *b->parts);
 	}
-	b->parts[b->part_count++] = (struct batch_part){p, atomic_load_explicit(&p->lease.epoch, memory_order_relaxed), false};
+	b->parts[b->part_count++] = (struct batch_part){.partition = p, .epoch = atomic_load_explicit(&p->lease.epoch, memory_order_relaxed), .alone = -1};
 	p->in_batch = true;
 }
 
@@ -120,6 +120,7 @@ static size_t collect_jobs(struct stream *s, struct batch *b, int64_t now_us)
 		add_part(b, p);
 		if (!FAULT_BUG("commit_early"))
 			progress_finish(p->progress, t->offset);
+		p->hole_finishing = p->hole_finishing || t->hole;
 		inflight_set_state(&s->inflight, t, TAKEN_OPEN);
 		(void)job_advance(job, JOB_COMMITTING); /* aborts in debug builds */
 		list_push(&b->jobs, &job->link);
@@ -144,7 +145,7 @@ static void collect_partitions(struct stream *s, struct batch *b, size_t metadat
 	}
 }
 
-static void write_offset(struct batch *b, struct batch_part *part)
+static void write_offset(const struct stream *s, struct batch *b, struct batch_part *part)
 {
 	static _Thread_local struct progress_snapshot snapshot; /* 16 KB: too much for the stack, not worth the heap */
 	struct partition *p = part->partition;
@@ -152,11 +153,20 @@ static void write_offset(struct batch *b, struct batch_part *part)
 	progress_begin(p->progress, &snapshot);
 	if (FAULT_BUG("queued_is_finished"))
 		snapshot = (struct progress_snapshot){.base = progress_top(p->progress)};
-	size_t len = progress_encode(&snapshot, &p->mark, text);
+	struct progress_mark mark = p->mark; /* counts that end with this commit are 0 in it */
+	part->finishes_hole = p->hole_finishing;
+	p->hole_finishing = false;
+	part->base = snapshot.base;
+	if (part->finishes_hole && !p->quarantine.active)
+		mark.restarts = 0;
+	if (snapshot.base > p->base)
+		mark.stuck = 0;
+	size_t len = progress_encode(&snapshot, &mark, text);
 	rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(b->offsets, p->topic_name, p->number);
 	at->offset = snapshot.base;
 	at->metadata = heap_strdup(text); /* the list frees it */
 	at->metadata_size = len;
+	quarantine_told(s, part);
 	part->was_mark = p->mark_due;
 	p->mark_due = false;
 }
@@ -257,7 +267,7 @@ void batch_make(struct stream *s, int64_t now_us)
 	}
 	b->offsets = rd_kafka_topic_partition_list_new((int)b->part_count);
 	for (uint32_t i = 0; i < b->part_count; i++)
-		write_offset(b, &b->parts[i]);
+		write_offset(s, b, &b->parts[i]);
 	b->busy = true;
 	s->last_commit_us = now_us;
 	committer_give(s->committer, &b->task);

@@ -32,6 +32,9 @@ struct batch_part {
 	struct partition *partition;
 	uint32_t epoch;
 	bool was_mark;
+	bool finishes_hole;
+	int64_t base;  /* what the commit says */
+	int64_t alone; /* the offset that it says will be alone; -1: none */
 };
 
 struct batch {

@@ -16,13 +16,15 @@
 #include "worker/stream/kafka_conf.h"
 #include "worker/stream/partition.h"
 #include "worker/stream/progress_codec.h"
+#include "worker/stream/quarantine.h"
 #include "worker/stream/stream.h"
 #include "worker/stream/turn.h"
 
 enum stream_phase { STREAM_RUNNING, STREAM_DRAINING, STREAM_STOPPING, STREAM_ENDED };
 
 struct stream_metrics {
-	struct counter *fetched, *committed, *transactions, *aborted, *lost_commits, *dropped, *rebalances, *gap_records, *bad_metadata;
+	struct counter *fetched, *committed, *transactions, *aborted, *lost_commits, *dropped, *rebalances, *gap_records, *bad_metadata,
+		*quarantines, *alone;
 	struct gauge *holes, *lag, *partitions;
 	struct histogram *commit_seconds;
 };
@@ -66,6 +68,7 @@ struct stream {
 
 	struct inflight inflight;
 	struct turns turns;
+	struct quarantine quarantine;
 	struct handover finished;
 	struct list collected; /* finished jobs, to be committed */
 	struct batch batch;

@@ -46,6 +46,8 @@ struct taken *inflight_take(struct inflight *f, struct partition *partition, str
 	if (t->next != NULL)
 		t->next->prev = t;
 	partition->takens = t;
+	partition->taken_count++;
+	f->out++;
 	job->rec.slot = t;
 	return t;
 }
@@ -66,6 +68,8 @@ void inflight_remove(struct inflight *f, struct taken *t)
 	if (t->orphan)
 		unhash(f, t);
 	inflight_set_state(f, t, TAKEN_OUT);
+	f->out--;
+	t->partition->taken_count--;
 	if (t->prev != NULL)
 		t->prev->next = t->next;
 	else
@@ -114,9 +118,9 @@ void inflight_estrange(struct inflight *f, struct taken *t)
 
 void inflight_set_state(struct inflight *f, struct taken *t, enum taken_state state)
 {
-	if (t->state == TAKEN_HELD)
-		f->held--;
-	if (state == TAKEN_HELD)
-		f->held++;
+	f->held -= t->state == TAKEN_HELD;
+	f->held += state == TAKEN_HELD;
+	f->out -= t->state == TAKEN_OUT;
+	f->out += state == TAKEN_OUT;
 	t->state = state;
 }

@@ -34,6 +34,8 @@ struct taken {
 	uint32_t epoch;        /* the lease's when it was taken or adopted */
 	enum taken_state state;
 	bool orphan;
+	bool hole;    /* the owner before may have begun it */
+	bool quarantined; /* a member */
 	bool refused; /* its outputs were refused once */
 	struct taken *prev, *next; /* its partition's list */
 	struct taken *hash_next;
@@ -44,7 +46,7 @@ struct inflight {
 	struct taken *all, *free;
 	struct taken **buckets;
 	uint32_t mask;
-	uint32_t orphans, held;
+	uint32_t orphans, held, out; /* out: in state TAKEN_OUT */
 };
 
 void inflight_open(struct inflight *f, uint32_t max_jobs);

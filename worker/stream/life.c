@@ -38,6 +38,9 @@ static void open_metrics(struct stream_metrics *m, struct metrics *metrics)
 	                                 "Records that retention deleted before they were read", NULL);
 	m->bad_metadata = metrics_counter(metrics, "pointsman_progress_unreadable_total",
 	                                  "Committed offsets whose metadata was not this worker's", NULL);
+	m->quarantines = metrics_counter(metrics, "pointsman_quarantines_total",
+	                                 "Partitions taken up whose lowest records had to be worked on alone", NULL);
+	m->alone = metrics_counter(metrics, "pointsman_records_alone_total", "Records worked on with everything else at rest", NULL);
 	m->holes = metrics_gauge(metrics, "pointsman_records_unfinished", "Records taken and not yet committed", NULL);
 	m->lag = metrics_gauge(metrics, "pointsman_lag_records", "Records behind the end of the log; -1 unknown", NULL);
 	m->partitions = metrics_gauge(metrics, "pointsman_partitions_assigned", "Partitions assigned to this worker", NULL);
@@ -133,6 +136,7 @@ enum rc stream_start(const struct stream_options *options, struct stream **ret, 
 	choose_owner(s->settings, s->owner);
 	copy_topic_names(s);
 	inflight_open(&s->inflight, job_pool_use(s->pool).max_jobs);
+	s->quarantine.born_us = clock_mono_us();
 	turn_open(s, job_pool_use(s->pool).max_jobs);
 	rc = open_events(s, err);
 	if (rc == RC_OK)

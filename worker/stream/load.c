@@ -118,9 +118,9 @@ static void take_up(struct stream *s, struct partition *p, int64_t begin)
 		progress_position(p->progress, begin);
 	free(p->loaded);
 	p->loaded = NULL;
-	p->loaded_top = p->has_committed ? progress_top(p->progress) : p->base;
 	p->mark_due = true;
 	p->state = PARTITION_MARKING;
+	quarantine_open(s, p);
 	partition_start_consuming(p, begin);
 	log_info(s->log, "stream", "partition taken up", LOG_C("topic", p->topic_name), LOG_I("partition", p->number),
 	         LOG_I("offset", begin), LOG_I("holes", progress_entries(p->progress)), LOG_I("restarts", p->mark.restarts));
@@ -137,13 +137,9 @@ static void read_metadata(struct stream *s, struct partition *p, struct str text
 	if (progress_decode(text, p->base, snapshot, &mark, &why) == RC_OK) {
 		p->loaded = snapshot;
 		bool is_own = p->marked && strcmp(mark.owner, s->owner) == 0; /* nobody has crashed: this worker reads it again */
-		if (is_own)
-			p->mark.restarts = mark.restarts;
-		if (mark.running && !is_own) {
-			/* what the owner before may have begun and not told: bounded like all that is unfinished */
+		quarantine_judge(&mark, !is_own, &p->mark);
+		if (mark.running && !is_own) /* what the owner before may have begun and not told: bounded like all that is unfinished */
 			p->suspects = PROGRESS_MAX_ENTRIES - snapshot->count;
-			p->mark.restarts = mark.restarts < UINT16_MAX ? (uint16_t)(mark.restarts + 1) : UINT16_MAX;
-		}
 		return;
 	}
 	free(snapshot);
@@ -216,6 +212,8 @@ static void start_anew(struct stream *s, struct partition *p, const struct looku
 	p->loaded = NULL;
 	p->has_committed = false;
 	p->suspects = 0;
+	p->mark.restarts = p->mark.stuck = p->mark.crashes = 0;
+	p->mark.has_suspect = false;
 	p->taken_top = 0;
 	p->base = l->low;
 	for (struct taken *t = p->takens, *next; t != NULL; t = next) {

@@ -122,7 +122,7 @@ void partition_forget(struct partition *p, enum partition_state state, rd_kafka_
 	free(p->loaded);
 	p->loaded = NULL;
 	p->state = state;
-	p->mark_due = p->restart_due = p->was_out_of_range = p->hole_finished = false;
+	p->mark_due = p->restart_due = p->was_out_of_range = p->hole_finishing = false;
 	p->tries = 0;
 	p->retry_at_us = 0;
 	p->suspects = 0;
@@ -131,6 +131,8 @@ void partition_forget(struct partition *p, enum partition_state state, rd_kafka_
 		turn_leave(s, t, NULL);
 		inflight_make_orphan(&s->inflight, t);
 	}
+	p->quarantine = (struct quarantined){0};
+	p->window = 0;
 }
 
 /* Copies headers into the job's arena. */
@@ -171,6 +173,7 @@ static void fill_job(struct partition *p, struct job *job, const rd_kafka_messag
 		.timestamp_ms = timestamp,
 		.timestamp_type = timestamp_type(type),
 		.redelivered = redelivered,
+		.crashes = p->mark.has_suspect && p->mark.suspect == msg->offset ? p->mark.crashes : 0,
 		.key = arena_str(&job->arena, (struct str){msg->key, msg->key_len}),
 		.value = arena_str(&job->arena, (struct str){msg->payload, msg->len}),
 		.lease = &p->lease,
@@ -186,6 +189,7 @@ static void adopt(struct partition *p, struct taken *t)
 	struct stream *s = p->stream;
 	progress_take(p->progress, t->offset);
 	inflight_adopt(&s->inflight, t, atomic_load_explicit(&p->lease.epoch, memory_order_relaxed));
+	t->hole = true;
 	turn_resume(s, t);
 	if (t->state != TAKEN_HELD)
 		return;
@@ -208,24 +212,24 @@ static bool admit(struct partition *p, const rd_kafka_message_t *msg, struct lis
 		adopt(p, orphan);
 		return true;
 	}
-	if (turn_has_no_room(s, p, (struct str){msg->key, msg->key_len}))
+	bool member, redelivered = place == PROGRESS_AWAITED || msg->offset < p->taken_top || p->suspects > 0;
+	if (!quarantine_admits(p, redelivered, &member) || turn_has_no_room(s, p, (struct str){msg->key, msg->key_len}))
 		return false;
 	struct job *job = s->starved ? NULL : job_pool_take(s->pool, msg->key_len + msg->len);
 	if (job == NULL) {
 		s->starved = true;
 		return false;
 	}
-	bool redelivered = place == PROGRESS_AWAITED || msg->offset < p->taken_top;
-	if (!redelivered && p->suspects > 0) {
-		p->suspects--;
-		redelivered = true;
-	}
+	p->suspects -= p->suspects > 0 && place != PROGRESS_AWAITED && msg->offset >= p->taken_top;
+	p->quarantine.left -= member;
 	progress_take(p->progress, msg->offset);
 	if (msg->offset >= p->taken_top)
 		p->taken_top = msg->offset + 1;
 	fill_job(p, job, msg, redelivered);
 	s->admitted++;
-	if (turn_enter(s, inflight_take(&s->inflight, p, job, job->rec.epoch)))
+	struct taken *t = inflight_take(&s->inflight, p, job, job->rec.epoch);
+	t->hole = redelivered;
+	if (turn_enter(s, t, member))
 		list_push(out, &job->link);
 	return true;
 }
@@ -247,7 +251,7 @@ static bool fetch(struct partition *p)
 uint32_t partition_read(struct partition *p, uint32_t budget, struct list *out)
 {
 	uint32_t looked_at = 0;
-	if (!partition_is_live(p) || (p->state == PARTITION_READING && turn_holds_up(p->stream, p)))
+	if (!partition_is_live(p) || p->state != PARTITION_READING || turn_holds_up(p->stream, p) || !quarantine_lets_read(p->stream, p))
 		return 0;
 	if (atomic_load_explicit(&p->lease.held, memory_order_acquire) > 0) { /* a job waits for its schema */
 		stream_wake_at(p->stream, clock_mono_us() + HELD_LOOK_US);

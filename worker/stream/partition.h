@@ -17,6 +17,7 @@
 #include "worker/job/record.h"
 #include "worker/stream/inflight.h"
 #include "worker/stream/progress_codec.h"
+#include "worker/stream/quarantine.h"
 
 struct stream;
 
@@ -39,13 +40,14 @@ struct partition {
 	enum partition_state state;
 	struct progress *progress; /* NULL before MARKING */
 	struct progress_mark mark; /* what the next commit says */
-	int64_t loaded_top;        /* offsets below it may have been dispatched by the owner before */
 	int64_t taken_top;         /* above everything that this worker has ever taken of this log */
 	uint32_t suspects;         /* the next so many new ones too: the owner before did not leave cleanly */
 	bool marked;               /* the running mark of this worker, in this life of it, is committed */
 	bool consuming;            /* incremental_assign was called */
 	bool mark_due;             /* MARKING: not yet in a transaction; READING: the clean leave's */
-	bool hole_finished;        /* a record found unfinished was committed since */
+	bool hole_finishing;       /* a record that was found unfinished is to be in the next commit */
+	struct quarantined quarantine;
+	uint32_t window; /* records of it in the worker, at most; 0: no such bound. Grows with each commit */
 	bool restart_due;          /* a released record lies behind the consumer */
 	bool in_batch;
 	bool was_out_of_range; /* the log no longer has W: LOOKUP corrects it */
@@ -59,6 +61,7 @@ struct partition {
 	rd_kafka_message_t *held[PARTITION_BATCH]; /* fetched, not admitted yet */
 	uint32_t held_at, held_count;
 	struct taken *takens; /* all that is in the worker, orphans too */
+	uint32_t taken_count;
 	uint32_t orphan_count;
 	uint32_t waiting; /* of takens: not begun, for it is not their turn */
 	size_t waiting_bytes;

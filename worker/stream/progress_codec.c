@@ -15,10 +15,11 @@
 #include <string.h>
 
 enum {
-	VERSION = 1,
+	VERSION = 2,
 	FLAG_RUNNING = 1,
 	FLAG_TOPIC_ID = 2,
-	FIXED_BYTES = 24, /* the layout up to and with the owner's length */
+	FIXED_BYTES = 29, /* the layout up to the owner */
+	NO_INDEX = 0xffff,
 	CRC_BYTES = 4,
 	BYTES_MAX = PROGRESS_TEXT_MAX / 4 * 3,
 	BITS_MAX = 8 * (BYTES_MAX - FIXED_BYTES - PROGRESS_OWNER_MAX - PROGRESS_TOPIC_ID_BYTES - CRC_BYTES),
@@ -185,6 +186,32 @@ static unsigned best_k(const struct progress_snapshot *s)
 	return best;
 }
 
+/* --- the offsets that are pointed at --- */
+
+static void put_index(uint8_t *out, const struct progress_snapshot *s, bool has, int64_t offset)
+{
+	uint32_t low = 0, high = has ? s->count : 0;
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		if (s->unfinished[mid] < offset)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	bool found = has && low < s->count && s->unfinished[low] == offset;
+	put_be(out, 2, found ? low : NO_INDEX);
+}
+
+/* false: it points at nothing. */
+static bool get_index(const uint8_t *in, const struct progress_snapshot *s, bool *ret_has, int64_t *ret)
+{
+	uint64_t index = get_be(in, 2);
+	*ret_has = index != NO_INDEX;
+	if (*ret_has && index < s->count)
+		*ret = s->unfinished[index];
+	return !*ret_has || index < s->count;
+}
+
 /* --- the public three --- */
 
 bool progress_fits(uint32_t count, int64_t reach)
@@ -213,6 +240,10 @@ size_t progress_encode(const struct progress_snapshot *snapshot, const struct pr
 	put_be(bytes + 20, 2, snapshot->count);
 	bytes[22] = (uint8_t)k;
 	bytes[23] = (uint8_t)owner;
+	put_index(bytes + 24, snapshot, mark->has_alone, mark->alone);
+	put_index(bytes + 26, snapshot, mark->has_suspect, mark->suspect);
+	bool suspect_told = get_be(bytes + 26, 2) != NO_INDEX;
+	bytes[28] = (uint8_t)((suspect_told ? mark->crashes << 4 : 0) | (mark->stuck & PROGRESS_COUNT_MAX));
 	size_t len = FIXED_BYTES;
 	memcpy(bytes + len, mark->owner, owner);
 	len += owner;
@@ -265,6 +296,14 @@ static bool decode_offsets(struct bits *bits, unsigned k, struct progress_snapsh
 	return true;
 }
 
+static bool decode_pointers(const uint8_t *bytes, const struct progress_snapshot *s, struct progress_mark *mark)
+{
+	mark->crashes = bytes[28] >> 4;
+	mark->stuck = bytes[28] & PROGRESS_COUNT_MAX;
+	return get_index(bytes + 24, s, &mark->has_alone, &mark->alone) && get_index(bytes + 26, s, &mark->has_suspect, &mark->suspect) &&
+	       mark->has_suspect == (mark->crashes > 0);
+}
+
 enum rc progress_decode(struct str text, int64_t expected_base, struct progress_snapshot *ret, struct progress_mark *ret_mark,
                         struct err *err)
 {
@@ -294,7 +333,7 @@ enum rc progress_decode(struct str text, int64_t expected_base, struct progress_
 	bool sound = span <= (uint64_t)INT64_MAX - base && s.count <= PROGRESS_MAX_ENTRIES && (s.count > 0) == (span > 0) &&
 	             k <= K_MAX && at != 0;
 	struct bits bits = {.data = bytes + at, .at = 0, .end = 8 * (end - at)};
-	if (!sound || !decode_offsets(&bits, k, &s))
+	if (!sound || !decode_offsets(&bits, k, &s) || !decode_pointers(bytes, &s, &mark))
 		return err_set(err, RC_BAD_INPUT, "the commit's metadata contradicts itself");
 	*ret = s;
 	*ret_mark = mark;

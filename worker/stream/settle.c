@@ -27,8 +27,11 @@ static void commit_parts(struct stream *s, struct batch *b)
 		if (!part_is_live(&b->parts[i]))
 			continue;
 		progress_commit(p->progress);
-		if (p->hole_finished)
+		if (b->parts[i].finishes_hole && !p->quarantine.active)
 			p->mark.restarts = 0;
+		if (b->parts[i].base > p->base)
+			p->mark.stuck = 0;
+		quarantine_committed(s, &b->parts[i]);
 		if (p->state == PARTITION_MARKING)
 			assignment_marked(s, p);
 	}
@@ -41,15 +44,17 @@ static void commit_jobs(struct stream *s, struct batch *b)
 	for (struct link *link; (link = list_pop(&b->jobs)) != NULL;) {
 		struct job *job = LINK_OWNER(struct job, link, link);
 		struct taken *t = taken_of(job);
-		if (t->offset < t->partition->loaded_top)
-			t->partition->hole_finished = true;
+		struct partition *p = t->partition;
+		if (p->window > 0)
+			p->window = p->window < PROGRESS_MAX_ENTRIES ? p->window + 1 : 0;
 		turn_leave(s, t, &ready);
 		inflight_remove(&s->inflight, t);
 		(void)job_advance(job, JOB_DONE); /* aborts in debug builds */
 		job_pool_give(s->pool, job);
 		atomic_fetch_sub_explicit(&s->outstanding, 1, memory_order_relaxed);
 	}
-	turn_deliver(s, &ready);
+	if (!s->quarantine.closed)
+		turn_deliver(s, &ready);
 }
 
 static void abort_parts(struct batch *b)

@@ -290,6 +290,7 @@ void *stream_main(void *arg)
 			take_events(s);
 		assignment_tick(s, now);
 		batch_retry_offsets(s, now);
+		quarantine_tick(s, now);
 		more = read_records(s);
 		batch_make(s, now);
 		if (!go_on(s, now)) {

@@ -53,11 +53,14 @@ bool turn_holds_up(const struct stream *s, const struct partition *p)
 	return s->turns.by_key && progress_seek_target(p->progress) >= 0;
 }
 
-bool turn_enter(struct stream *s, struct taken *t)
+bool turn_enter(struct stream *s, struct taken *t, bool member)
 {
 	struct partition *p = t->partition;
 	struct str key = t->job->rec.key;
-	if (!s->turns.by_key || key.data == NULL || key_order_enter(&s->turns.keys, &t->place, p, key, t->offset))
+	bool first = !s->turns.by_key || key.data == NULL || key_order_enter(&s->turns.keys, &t->place, p, key, t->offset);
+	t->quarantined = member;
+	p->quarantine.members += member;
+	if (first && !member)
 		return true;
 	inflight_set_state(&s->inflight, t, TAKEN_WAITING);
 	p->waiting++;
@@ -79,13 +82,15 @@ static void end_wait(struct partition *p, const struct taken *t)
 
 void turn_leave(struct stream *s, struct taken *t, struct list *ready)
 {
+	if (t->quarantined)
+		quarantine_leave(s, t);
 	if (!t->place.in_line)
 		return;
 	struct key_place *next = key_order_leave(&s->turns.keys, &t->place);
 	if (next == NULL || ready == NULL)
 		return;
 	struct taken *turn = LINK_OWNER(struct taken, place, next);
-	if (turn->state == TAKEN_WAITING)
+	if (turn->state == TAKEN_WAITING && !turn->quarantined)
 		list_push(ready, &turn->job->link);
 }
 
@@ -119,6 +124,16 @@ void turn_drop_waiting(struct stream *s, struct partition *p)
 		if (t->state == TAKEN_WAITING)
 			drop(s, t);
 	}
+}
+
+void turn_release(struct stream *s)
+{
+	struct list ready = {0};
+	for (uint32_t i = 0; i < s->partition_count; i++)
+		for (struct taken *t = s->partitions[i]->takens; t != NULL; t = t->next)
+			if (t->state == TAKEN_WAITING && !t->quarantined && key_order_is_first(&t->place))
+				list_push(&ready, &t->job->link);
+	turn_deliver(s, &ready);
 }
 
 void turn_deliver(struct stream *s, struct list *ready)

@@ -1,7 +1,7 @@
 /*
  * turn.h: which of the records that were taken may be worked on now.
  *
- * With input.ordering: key a record waits (TAKEN_WAITING, its job here and not with the engine) until no record of its
+ * A member of a quarantine (quarantine.h) waits until it is chosen. With input.ordering: key a record waits (TAKEN_WAITING, its job here and not with the engine) until no record of its
  * partition and key with a lower offset is unfinished.
  *
  * Thread: stream.
@@ -28,7 +28,7 @@ bool turn_has_no_room(const struct stream *s, const struct partition *p, struct 
 /* While a dropped record is to come again, those behind it may not be read. */
 bool turn_holds_up(const struct stream *s, const struct partition *p);
 /* A record was taken. true: it may be worked on now. false: it waits. */
-bool turn_enter(struct stream *s, struct taken *t);
+bool turn_enter(struct stream *s, struct taken *t, bool member);
 /* A record that was begun long ago was taken up again. */
 void turn_resume(struct stream *s, struct taken *t);
 /* It is committed, or no longer this partition's. Who may be worked on in its stead goes to ready; NULL: nobody shall. */
@@ -37,6 +37,8 @@ void turn_leave(struct stream *s, struct taken *t, struct list *ready);
 void turn_drop_behind(struct stream *s, struct taken *t);
 /* Everything of the partition that waits was never begun, and shall not be. */
 void turn_drop_waiting(struct stream *s, struct partition *p);
+/* The quarantine has ended: those who could not be begun meanwhile are. */
+void turn_release(struct stream *s);
 /* Empties ready into the engine. */
 void turn_deliver(struct stream *s, struct list *ready);
 

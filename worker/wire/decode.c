@@ -6,6 +6,7 @@
  */
 #include "worker/wire/room.h"
 
+#include "common/fault.h"
 #include "common/json.h"
 #include "worker/wire/avro_read.h"
 #include "worker/wire/request.h"
@@ -110,6 +111,7 @@ enum rc wire_decode(struct wire_coder *coder, struct job *job, enum outcome *ret
 	int format = in->format == FORMAT_AUTO ? detect(value) : in->format;
 	job->req.format = (uint8_t)(format == FORMAT_AUTO ? FORMAT_JSON : format);
 	request_begin(job);
+	FAULT_POISON("decode", value.data, value.len);
 	if (in->max_bytes != 0 && value.len > in->max_bytes) {
 		*ret_outcome = OUTCOME_TOO_LARGE;
 		return err_set(err, RC_BAD_INPUT, "the value has %zu bytes; input.max_bytes is %zu", value.len, in->max_bytes);
@@ -124,4 +126,12 @@ enum rc wire_decode(struct wire_coder *coder, struct job *job, enum outcome *ret
 	default:
 		return err_set(err, RC_BAD_INPUT, "the value is neither Avro (it begins with neither 00 nor C3 01) nor a JSON object");
 	}
+}
+
+enum rc wire_decode_nothing(struct wire_coder *coder, struct job *job)
+{
+	int format = coder->wire->settings->input.format;
+	job->req.format = (uint8_t)(format == FORMAT_AUTO ? FORMAT_JSON : format);
+	request_begin(job);
+	return RC_OK;
 }

@@ -7,6 +7,7 @@
  */
 #include "worker/wire/room.h"
 
+#include "common/fault.h"
 #include "common/hmac.h"
 #include "common/json.h"
 #include "worker/wire/event.h"
@@ -234,6 +235,8 @@ void wire_encode(struct wire_coder *coder, struct job *job, const struct wire_fa
 		format = FORMAT_JSON; /* bytes that look like it, in a worker without a registry */
 	struct encoding e = {.coder = coder, .settings = settings, .job = job, .facts = facts, .tail = &job->outputs, .format = format};
 	job->outputs = NULL;
+	if (job->req.message_count > 0)
+		FAULT_POISON("encode", job->rec.value.data, job->rec.value.len);
 	address_reply(&e);
 	headers_copy(&settings->output, job, &e.copied);
 	e.is_event = event_id(&job->rec).data != NULL;

@@ -28,6 +28,8 @@ void wire_coder_free(struct wire_coder *coder);
  * RC_BAD_INPUT: *ret_outcome says which (BAD_RECORD, BAD_SCHEMA, NO_PROMPT, INVALID, TOO_LARGE) and err why. After NO_PROMPT
  * and INVALID job->req.id and key fields are filled as far as they could be read. */
 enum rc wire_decode(struct wire_coder *coder, struct job *job, enum outcome *ret_outcome, struct err *err);
+/* In its place for a record whose value must not be looked at: the id is topic-partition-offset. RC_OK. */
+enum rc wire_decode_nothing(struct wire_coder *coder, struct job *job);
 
 /* What only the engine knows of a finished job. */
 struct wire_facts {
