@@ -230,6 +230,24 @@ static void bytes_that_are_no_record_become_a_dead_letter_and_no_call(void **sta
 	job_pool_give(road->pool, job);
 }
 
+static void a_condemned_record_is_named_while_it_can_be_read_and_never_called_for(void **state)
+{
+	struct road *road = *state;
+	static const char *const ids[] = {"r1", "in-3-12"};
+	for (uint8_t crashes = RECORD_CONDEMNED; crashes <= RECORD_UNREADABLE; crashes++) {
+		struct job *job = record(road, 12, "{\"id\":\"r1\",\"prompt\":\"hello there\"}");
+		job->rec.crashes = crashes;
+		send(road, job);
+		job = popped(&road->handed_back);
+		assert_null(road->called.head);
+		assert_text(field(job, OUTPUT_RESPONSE, "id"), ids[crashes - RECORD_CONDEMNED]);
+		assert_text(field(job, OUTPUT_RESPONSE, "error.class"), "crashed_worker");
+		assert_text(field(job, OUTPUT_DECISION, "outcome"), "crashed_worker");
+		assert_text(output_of(job, OUTPUT_DEAD_LETTER)->value, "{\"id\":\"r1\",\"prompt\":\"hello there\"}");
+		job_pool_give(road->pool, job);
+	}
+}
+
 static void a_topic_route_forwards_without_a_call(void **state)
 {
 	struct road *road = *state;
@@ -333,6 +351,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON_A_ROAD(a_known_word_goes_to_the_small_model_and_its_answer_becomes_a_response),
 		ON_A_ROAD(bytes_that_are_no_record_become_a_dead_letter_and_no_call),
+		ON_A_ROAD(a_condemned_record_is_named_while_it_can_be_read_and_never_called_for),
 		ON_A_ROAD(a_topic_route_forwards_without_a_call),
 		ON_A_ROAD(the_same_prompt_is_decided_once_and_then_known),
 		ON_A_ROAD(a_record_of_a_lost_partition_is_dropped_before_anything_is_done),
