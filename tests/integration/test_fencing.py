@@ -121,3 +121,34 @@ def test_a_group_deleted_under_a_sleeping_worker_loses_nothing(deployment, kafka
     ledger.wait(len(sent), timeout=60)
     assert ledger.sources().keys() == sent.keys() and max(ledger.sources().values()) <= 2
     assert_all_named(proxy)
+
+
+PRODUCERS = 5  # that two twins may use up together until the older one has noticed
+
+
+@pytest.mark.parametrize("fault", [None, "before_begin:5:stop", "after_produce:5:stop", "after_send_offsets:5:stop"])
+def test_of_two_twins_under_load_the_older_one_exits_and_their_producers_do_not_fence_each_other_for_ever(deployment, modelsim, fault):
+    """One kafka.instance is one static member and one transactional id. A twin that is asleep in a transaction when the younger
+    comes finds both taken when it wakes up."""
+    modelsim.configure(latency_ms=30, sigma=0.5)
+    deployment.configure(kafka={"instance": "only-one", "session_timeout": "2s"}, engine={"max_jobs": 40})
+    sent = deployment.send_prompts(600)
+    ledger = deployment.ledger()
+    older = deployment.worker(env={"POINTSMAN_FAULT": fault} if fault else None).start(ready=False)
+    if fault:
+        eventually(older.is_stopped, 60, "the older one lies in a transaction")
+    else:
+        eventually(lambda: ledger.poll(0.1) or len(ledger.decisions) >= 100, 60, "some decided")
+    younger = deployment.worker().start(timeout=90)
+    older.signal(signal.SIGCONT)
+    assert older.process.wait(60) == EXIT_FAILED
+    assert older.log_has("another worker with kafka.instance only-one"), older.log_tail()
+    ledger.wait(len(sent), timeout=90)
+    ledger.assert_exactly_once(sent)
+    assert younger.is_alive()
+    assert len(older.log_has("new producer")) + len(younger.log_has("new producer")) <= PRODUCERS
+    before = len(younger.log_has("new producer"))
+    sent.update(deployment.send_prompts(200, start=1000))
+    ledger.wait(len(sent), timeout=60)
+    ledger.assert_exactly_once(sent)
+    assert len(younger.log_has("new producer")) == before, "nobody fences it any more"

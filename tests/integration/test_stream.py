@@ -7,6 +7,7 @@ import json
 import signal
 import struct
 import time
+import uuid
 from collections import Counter
 
 import fastavro
@@ -15,7 +16,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from conftest import PARTITIONS, Deployment
-from services import Forwarder, Kafka, eventually
+from services import Forwarder, Kafka, eventually, newer_librdkafka
 
 MAX_JOBS = 50
 QUICK = {"session_timeout": "2s", "transaction_timeout": "5s"}
@@ -198,15 +199,17 @@ def test_an_unknown_schema_holds_up_its_own_partition_only_until_the_registry_is
 
 @pytest.fixture
 def fresh_kafka(run_folder):
-    service = Kafka(run_folder / "kafka-fresh")
+    service = Kafka(run_folder / f"kafka-fresh-{uuid.uuid4().hex[:4]}")
     yield service
     service.stop()
 
 
-def test_a_worker_starts_on_a_broker_that_has_only_just_started(fresh_kafka, modelsim, run_folder):
-    deployment = Deployment(fresh_kafka, modelsim, run_folder / "fresh-broker")
+@pytest.mark.parametrize("library", ["distribution", "newer"])
+def test_a_worker_starts_on_a_broker_that_has_only_just_started(fresh_kafka, modelsim, run_folder, library):
+    deployment = Deployment(fresh_kafka, modelsim, run_folder / f"fresh-broker-{library}")
     try:
-        deployment.worker().start(timeout=60)
+        env = {"LD_LIBRARY_PATH": newer_librdkafka()} if library == "newer" else {}
+        deployment.worker(env=env).start(timeout=60)
         sent = deployment.send_prompts(40)
         deployment.ledger().wait(len(sent), timeout=60).assert_exactly_once(sent)
     finally:
