@@ -1,7 +1,8 @@
 /*
  * versions.c: the one table of librdkafka ranges.
  *
- * The one idea: what stands against a range is written once, with the reason, and either refused or told.
+ * The one idea: what stands against a range is written once, with the reason, and either refused or told. What the library
+ * is at run time counts: the program may have been compiled against an older one.
  */
 #include "worker/stream/versions.h"
 
