@@ -17,6 +17,7 @@
 #include "worker/stream/partition.h"
 #include "worker/stream/progress_codec.h"
 #include "worker/stream/quarantine.h"
+#include "worker/stream/settler.h"
 #include "worker/stream/stream.h"
 #include "worker/stream/turn.h"
 
@@ -73,6 +74,7 @@ struct stream {
 	struct list collected; /* finished jobs, to be committed */
 	struct batch batch;
 	struct committer *committer;
+	struct settler *settler; /* of transactions that dead owners left open */
 	bool marks_cleared;
 	int64_t last_commit_us, second_us, stop_by_us;
 

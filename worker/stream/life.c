@@ -54,7 +54,7 @@ static void choose_owner(const struct settings *settings, char out[PROGRESS_OWNE
 	uint8_t bytes[SHA256_BYTES];
 	bool printable = instance.len <= PROGRESS_OWNER_MAX;
 	for (size_t i = 0; i < instance.len; i++)
-		printable = printable && instance.data[i] > 0x20 && instance.data[i] < 0x7f;
+		printable = printable && instance.data[i] > 0x20 && instance.data[i] < 0x7f && instance.data[i] != '/'; /* settler.c */
 	if (instance.data != NULL && printable) {
 		snprintf(out, PROGRESS_OWNER_MAX + 1, "%.*s", STR_ARG(instance));
 		return;
@@ -134,6 +134,7 @@ enum rc stream_start(const struct stream_options *options, struct stream **ret, 
 	pthread_mutex_init(&s->status_lock, NULL);
 	open_metrics(&s->m, options->metrics);
 	choose_owner(s->settings, s->owner);
+	s->settler = settler_new(s->settings, s->log, wake_stream, s);
 	copy_topic_names(s);
 	inflight_open(&s->inflight, job_pool_use(s->pool).max_jobs);
 	s->quarantine.born_us = clock_mono_us();
@@ -224,6 +225,7 @@ void stream_free(struct stream *s)
 	if (stream_stop(s) != RC_OK)
 		return; /* a thread is in it for good */
 	assignment_lose_all(s);
+	settler_free(s->settler);
 	committer_free(s->committer);
 	discard_rest(s);
 	batch_close(&s->batch);

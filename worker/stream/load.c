@@ -6,6 +6,9 @@
  * nothing was committed, or the log no longer has it, the log's ends are looked up, and the result is committed before the
  * first dispatch.
  *
+ * Not yet for longer than a commit takes is a sign of a dead owner: what was committed before then names it, and its
+ * transaction is settled (settler.h).
+ *
  * Metadata that is not this worker's means "nothing above the offset is finished": redone, never skipped.
  */
 #include <stdio.h>
@@ -15,7 +18,7 @@
 #include "worker/stream/assignment.h"
 #include "worker/stream/core.h"
 
-enum { REQUEST_MS = 5000, RETRY_FIRST_US = 100 * 1000, RETRY_MAX_US = 1000 * 1000 };
+enum { REQUEST_MS = 5000, RETRY_FIRST_US = 100 * 1000, RETRY_MAX_US = 1000 * 1000, UNSTABLE_RETRY_US = 200 * 1000, UNSTABLE_LONG_US = 700 * 1000 };
 
 static void ask_again(struct stream *s, struct partition *p, int64_t now_us)
 {
@@ -28,14 +31,14 @@ static void ask_again(struct stream *s, struct partition *p, int64_t now_us)
 	stream_wake_at(s, p->retry_at_us);
 }
 
-static void send_question(struct stream *s, rd_kafka_topic_partition_list_t *list)
+static void send_question(struct stream *s, rd_kafka_topic_partition_list_t *list, bool stable)
 {
 	char why[256], group[256];
 	snprintf(group, sizeof group, "%.*s", STR_ARG(s->settings->kafka.group));
 	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(s->consumer, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
 	/* cannot fail: the values are in range for this call */
 	(void)rd_kafka_AdminOptions_set_request_timeout(options, REQUEST_MS, why, sizeof why);
-	rd_kafka_error_t *error = rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
+	rd_kafka_error_t *error = rd_kafka_AdminOptions_set_require_stable_offsets(options, stable);
 	if (error != NULL)
 		rd_kafka_error_destroy(error);
 	rd_kafka_AdminOptions_set_opaque(options, (void *)(uintptr_t)s->question);
@@ -75,7 +78,7 @@ void load_ask(struct stream *s, int64_t now_us)
 		if (s->partitions[i]->tries == 0 && is_due(s, s->partitions[i], now_us))
 			add_to_question(s, s->partitions[i], all);
 	if (all->cnt > 0)
-		send_question(s, all);
+		send_question(s, all, true);
 	rd_kafka_topic_partition_list_destroy(all);
 	/* one that is not certain yet may fail a whole question: from then on each is asked for alone */
 	for (uint32_t i = 0; i < s->partition_count; i++) {
@@ -85,7 +88,7 @@ void load_ask(struct stream *s, int64_t now_us)
 		rd_kafka_topic_partition_list_t *one = rd_kafka_topic_partition_list_new(1);
 		s->question++;
 		add_to_question(s, p, one);
-		send_question(s, one);
+		send_question(s, one, !p->asks_owner);
 		rd_kafka_topic_partition_list_destroy(one);
 	}
 }
@@ -149,17 +152,52 @@ static void read_metadata(struct stream *s, struct partition *p, struct str text
 	         LOG_C("topic", p->topic_name), LOG_I("partition", p->number), LOG_I("offset", p->base), LOG_C("why", why.text));
 }
 
+/* Some transaction holds the partition. A living owner's ends in a moment; one that lasts is asked for by name. */
+static void note_unstable(struct stream *s, struct partition *p, int64_t now_us)
+{
+	if (p->unstable_since_us == 0)
+		p->unstable_since_us = now_us;
+	p->asks_owner = now_us - p->unstable_since_us >= UNSTABLE_LONG_US;
+	p->retry_at_us = now_us + UNSTABLE_RETRY_US;
+	stream_wake_at(s, p->retry_at_us);
+}
+
+/* The answer holds what was committed before that transaction; nothing but the owner's name is taken from it. */
+static void settle_owner(struct stream *s, struct partition *p, const rd_kafka_topic_partition_t *at, int64_t now_us)
+{
+	struct progress_mark mark = {0};
+	struct progress_snapshot *ignored = heap_alloc(sizeof *ignored);
+	struct err why;
+	struct str text = {at->metadata, at->metadata != NULL ? at->metadata_size : 0};
+	bool named = at->err == RD_KAFKA_RESP_ERR_NO_ERROR && at->offset >= 0 && progress_decode(text, at->offset, ignored, &mark, &why) == RC_OK;
+	free(ignored);
+	if (named && mark.owner[0] != '\0' && strcmp(mark.owner, s->owner) != 0)
+		settler_ask(s->settler, mark.owner, now_us);
+	ask_again(s, p, now_us);
+	p->asks_owner = false;
+	p->retry_at_us = now_us + UNSTABLE_RETRY_US;
+	stream_wake_at(s, p->retry_at_us);
+}
+
 static void on_partition(struct stream *s, const rd_kafka_topic_partition_t *at, uint32_t question)
 {
 	struct partition *p = assignment_find(s, at->topic, at->partition);
 	if (p == NULL || p->state != PARTITION_ASKED || p->question != question)
 		return;
+	int64_t now = clock_mono_us();
+	if (p->asks_owner) {
+		settle_owner(s, p, at, now);
+		return;
+	}
 	if (at->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
 		log_info(s->log, "stream", "committed progress is not certain yet", LOG_C("topic", p->topic_name),
 		         LOG_I("partition", p->number), LOG_C("error", rd_kafka_err2str(at->err)));
-		ask_again(s, p, clock_mono_us());
+		ask_again(s, p, now);
+		if (at->err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT)
+			note_unstable(s, p, now);
 		return;
 	}
+	p->unstable_since_us = 0;
 	p->has_committed = at->offset >= 0;
 	p->base = at->offset >= 0 ? at->offset : 0;
 	if (!p->has_committed) {
@@ -198,6 +236,7 @@ void load_answered(struct stream *s, rd_kafka_event_t *event)
 		log_info(s->log, "stream", "committed progress is not certain yet", LOG_C("topic", p->topic_name),
 		         LOG_I("partition", p->number),
 		         LOG_C("error", error != NULL ? rd_kafka_error_string(error) : rd_kafka_event_error_string(event)));
+		p->asks_owner = false;
 		ask_again(s, p, now);
 	}
 	rd_kafka_event_destroy(event);

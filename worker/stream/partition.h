@@ -55,6 +55,8 @@ struct partition {
 	int64_t base;
 	struct progress_snapshot *loaded; /* between ASKED and MARKING; NULL: nothing to be trusted */
 	int64_t retry_at_us;
+	int64_t unstable_since_us; /* an open transaction has made the answer uncertain since; 0: none */
+	bool asks_owner;           /* the question is who left it open */
 	uint32_t tries, question; /* which question the answer must be to */
 	rd_kafka_queue_t *queue;
 	_Atomic bool readable;

@@ -287,7 +287,7 @@ void transactor_open(struct transactor *x, const struct settings *settings, stru
 	x->client = (struct kafka_client){.log = log, .owner = x};
 	x->backoff_ms = BACKOFF_FIRST_MS;
 	if (settings->kafka.delivery == DELIVERY_EXACTLY_ONCE)
-		snprintf(x->transactional_id, sizeof x->transactional_id, "%.*s-%s", STR_ARG(settings->kafka.group), owner);
+		settler_transactional_id(settings, owner, x->transactional_id);
 }
 
 enum rc transactor_connect(struct transactor *x, int slices, struct err *err)

@@ -9,13 +9,14 @@
 
 #include "worker/stream/batch.h"
 #include "worker/stream/kafka_conf.h"
+#include "worker/stream/settler.h"
 
 struct produce;
 
 struct transactor {
 	const struct settings *settings;
 	struct kafka_client client;
-	char transactional_id[512]; /* empty: at_least_once */
+	char transactional_id[SETTLER_ID_MAX]; /* empty: at_least_once */
 	rd_kafka_t *producer;       /* NULL: none yet, or dead and to be replaced */
 	struct produce *produce;
 	int64_t backoff_ms;
