@@ -1,6 +1,7 @@
 """A record that brings the worker down is found and put aside; records that were only there are not."""
 
 import json
+import re
 import time
 
 import pytest
@@ -32,6 +33,10 @@ def run_until_decided(worker, ledger, count, max_deaths, timeout=240):
         assert deaths <= max_deaths, "it dies without end"
         worker.start(ready=False)
     return deaths
+
+
+def calls_in_flight(worker):
+    return sum(int(n) for n in re.findall(r"^pointsman_model_calls_in_flight\{.*\} (\d+)", worker.get("/metrics")[1], re.MULTILINE))
 
 
 @pytest.mark.parametrize("where", ["decode", "encode"])
@@ -73,14 +78,16 @@ def test_kills_that_hit_whoever_is_alone_condemn_nobody(deployment, modelsim):
         seen = worker.log_text().count("a record is worked on alone")
         called = modelsim.stats()["calls"]
         worker.start(ready=False)
-        end = time.monotonic() + 8
+        end = time.monotonic() + 5
         while time.monotonic() < end:
             if worker.log_text().count("a record is worked on alone") > seen:
                 hits += 1
                 time.sleep(0.3)
+                assert calls_in_flight(worker) <= 1, "alone in the worker"
                 break
             if hits == 0 and modelsim.stats()["calls"] > called:
                 time.sleep(0.3)
+                assert calls_in_flight(worker) > 1, "not alone yet"
                 break
             time.sleep(0.05)
         worker.kill()

@@ -137,7 +137,6 @@ enum rc stream_start(const struct stream_options *options, struct stream **ret, 
 	s->settler = settler_new(s->settings, s->log, wake_stream, s);
 	copy_topic_names(s);
 	inflight_open(&s->inflight, job_pool_use(s->pool).max_jobs);
-	s->quarantine.born_us = clock_mono_us();
 	turn_open(s, job_pool_use(s->pool).max_jobs);
 	rc = open_events(s, err);
 	if (rc == RC_OK)

@@ -3,9 +3,10 @@
  *
  * The one idea: a death proves something about a record only when nothing else was in the worker, and when that was written
  * down before. So the members are worked on one at a time with everything else at rest, each after a commit that names it; a
- * successor that finds such a name knows whom to suspect. A suspect is tried once more, and only in a worker that has lived
- * for a while: a series of kills from outside never comes that far, so it condemns nobody, however long the calls are. A
- * record that was alone at two deaths is handed to the engine as condemned, to be made a dead letter without being worked on.
+ * successor that finds such a name knows whom to suspect. A suspect is tried once more, and only by a worker that has held
+ * the partition for a while: kills from outside that follow each other quickly never come that far, so they condemn nobody,
+ * however long the calls are. A record that was alone at two deaths is handed to the engine as condemned, to be made a dead
+ * letter without being worked on.
  *
  * Members go in the order of their offsets, the suspect too: the lowest bad one is always found first, so two of them cannot
  * take turns in hiding. While a suspect waits for its second trial its partition waits with it; the others go on.
@@ -53,7 +54,7 @@ void quarantine_open(struct stream *s, struct partition *p)
 	p->window = mark->restarts >= WINDOW_RESTARTS ? QUARANTINE_MEMBERS : 0;
 	if (mark->restarts < QUARANTINE_RESTARTS && mark->stuck < QUARANTINE_STUCK && !mark->has_suspect)
 		return;
-	p->quarantine = (struct quarantined){.active = true, .selecting = true, .left = QUARANTINE_MEMBERS};
+	p->quarantine = (struct quarantined){.active = true, .selecting = true, .left = QUARANTINE_MEMBERS, .since_us = clock_mono_us()};
 	counter_add(s->m.quarantines, 1);
 	log_error(s->log, "stream",
 	          "workers died at this partition again and again: its lowest records are worked on one at a time, and everything "
@@ -140,7 +141,7 @@ static struct taken *candidate_of(struct stream *s, struct partition *p, int64_t
 			lowest = t;
 	if (lowest == NULL || lowest->state != TAKEN_WAITING)
 		return NULL;
-	int64_t quiet_us = s->quarantine.born_us + QUIET_US;
+	int64_t quiet_us = p->quarantine.since_us + QUIET_US;
 	if (lowest->job->rec.crashes == 1 && now_us < quiet_us) {
 		stream_wake_at(s, quiet_us);
 		return NULL;

@@ -26,7 +26,6 @@ struct quarantine {
 	struct taken *alone; /* about to be, or at work; NULL: nobody */
 	bool told;           /* a commit says so */
 	bool closed;         /* nothing but alone may be begun */
-	int64_t born_us;     /* when this worker began */
 };
 
 /* A partition's. */
@@ -35,6 +34,7 @@ struct quarantined {
 	bool selecting;   /* there may be more members to come */
 	uint32_t left;    /* as many at most */
 	uint32_t members; /* taken and not committed */
+	int64_t since_us;
 };
 
 /* What the marks of a new owner are, found those of the one before. died: it did not leave, and is not this worker. Pure. */
