@@ -41,11 +41,13 @@ static void *die_later(void *arg)
 
 static void act(const char *how)
 {
-	static const char hang[] = "hang=";
+	static const char hang[] = "hang=", stop[] = "stop=";
 	pthread_t thread;
 	long delay_us = strtol(how, NULL, 10);
 	if (strcmp(how, "stop") == 0)
 		(void)raise(SIGSTOP); /* cannot fail: the signal exists */
+	else if (strncmp(how, stop, sizeof stop - 1) == 0)
+		(void)raise(SIGSTOP), sleep_us(strtol(how + sizeof stop - 1, NULL, 10) * 1000);
 	else if (strncmp(how, hang, sizeof hang - 1) == 0)
 		sleep_us(strtol(how + sizeof hang - 1, NULL, 10) * 1000);
 	else if (delay_us <= 0 || pthread_create(&thread, NULL, die_later, (void *)(intptr_t)delay_us) != 0)

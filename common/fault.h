@@ -7,6 +7,7 @@
  *   nothing      the process ends as by kill -9
  *   DELAY_US     it ends so much later, while what follows the point goes on
  *   stop         it is stopped as by SIGSTOP, until a SIGCONT
+ *   stop=MS      the same, and after the SIGCONT the thread that came there stands still for so long
  *   hang=MS      the thread that came there stands still for so long, the others go on
  * POINTSMAN_BUG=NAME makes one known mistake, so that a suite can show that it would see it.
  * POINTSMAN_POISON=WHERE:TEXT ends the process each time that a record which holds the text comes to "decode" or "encode".
