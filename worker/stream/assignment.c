@@ -251,8 +251,19 @@ enum rc assignment_join(struct stream *s, struct err *err)
 	return err_set(err, RC_BAD_INPUT, "subscribing to the input topics: %s", rd_kafka_err2str(got));
 }
 
+/* librdkafka below 2.3.0 aborts when a consumer is destroyed between its join and its first assignment (its issue 4312). Such
+ * a one is only silenced, and left to the end of the process. */
+static void destroy_consumer(rd_kafka_t *consumer, bool was_assigned)
+{
+	if (was_assigned || rd_kafka_version() >= 0x02030000)
+		rd_kafka_destroy_flags(consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	else
+		rd_kafka_set_log_level(consumer, 0); /* what it logs with may go before it */
+}
+
 void assignment_lose_all(struct stream *s)
 {
+	bool was_assigned = s->assigned;
 	rd_kafka_topic_partition_list_t *ignored = rd_kafka_topic_partition_list_new(1); /* the consumer goes as a whole */
 	for (uint32_t i = 0; i < s->partition_count; i++) {
 		struct partition *p = s->partitions[i];
@@ -269,9 +280,11 @@ void assignment_lose_all(struct stream *s)
 	if (s->consumer == NULL)
 		return;
 	batch_offsets_committed(s, RD_KAFKA_RESP_ERR__DESTROY); /* its answer will not come */
+	rd_kafka_queue_cb_event_enable(s->consumer_queue, NULL, NULL);
+	rd_kafka_queue_cb_event_enable(s->answers_queue, NULL, NULL);
 	rd_kafka_queue_destroy(s->consumer_queue);
 	rd_kafka_queue_destroy(s->answers_queue);
-	rd_kafka_destroy_flags(s->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	destroy_consumer(s->consumer, was_assigned);
 	s->consumer = NULL;
 	s->consumer_queue = s->answers_queue = NULL;
 	s->hooks.leases_changed(s->hooks.ctx);
