@@ -15,6 +15,7 @@ import uuid
 from collections import Counter
 from pathlib import Path
 
+import directed
 from judge import Verdict
 from place import Place
 from player import Player
@@ -25,13 +26,17 @@ def play(place, schedule, folder):
     verdict = player.play()
     if verdict.passed:
         player.world.delete_topics()
-        shutil.rmtree(folder, ignore_errors=True)
+        if not os.environ.get("POINTSMAN_CHAOS_KEEP"):
+            shutil.rmtree(folder, ignore_errors=True)
     return verdict
 
 
 def take_seeds(number, nodes, folder, todo, done):
     """A process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent says when it is over
+    folder.mkdir(parents=True, exist_ok=True)
+    clients = os.open(folder / f"clients{number}.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    os.dup2(clients, 2)  # what client libraries print while brokers are down
     place = None
     while (schedule := todo.get()) is not None:
         try:
@@ -54,12 +59,31 @@ def line(v, done, of):
     return f"[{done}/{of}] seed {v.seed}: {'ok' if v.passed else 'FAILED'} in {v.seconds:.0f} s: {story}; {', '.join(v.kinds)}"
 
 
-def again(v, schedule):
-    words = f"tests/chaos/run --seed {v.seed}" + (f" --brokers {schedule.nodes}" if schedule.nodes > 1 else "")
+def again(schedule):
+    if schedule.seed < 0:
+        return f"tests/chaos/run --bug {directed.BUGS[-1 - schedule.seed].__name__}"
+    words = f"tests/chaos/run --seed {schedule.seed}" + (f" --brokers {schedule.nodes}" if schedule.nodes > 1 else "")
     return words + (" --unscaled" if schedule.scale > 1 else "")
 
 
-def run(schedules, folder, jobs):
+def report(verdict, schedule, folder, done, of, expect_failure):
+    words = line(verdict, done, of)
+    if expect_failure:
+        words = f"[{done}/{of}] {schedule.bug}: lost {verdict.lost}, twice {verdict.twice} in {verdict.seconds:.0f} s"
+    print(words, flush=True)
+    if path := os.environ.get("POINTSMAN_CHAOS_RESULTS"):
+        with open(path, "a") as file:
+            file.write(f"{time.strftime('%H:%M:%S')} {words}\n")
+    if verdict.passed != expect_failure:
+        return
+    for failure in verdict.failures:
+        print("    " + failure.replace("\n", "\n    "), flush=True)
+    if not verdict.passed:
+        print(f"    again: {again(schedule)}\n    logs: {folder}/seed-{verdict.seed}", flush=True)
+
+
+def run(schedules, folder, jobs, expect_failure=False):
+    """Plays all, so many at a time; the verdicts as they come."""
     context = multiprocessing.get_context("spawn")
     todo, done = context.Queue(), context.Queue()
     jobs = min(jobs, len(schedules))
@@ -73,14 +97,7 @@ def run(schedules, folder, jobs):
     while len(verdicts) < len(schedules):
         verdict = done.get()
         verdicts.append(verdict)
-        print(line(verdict, len(verdicts), len(schedules)), flush=True)
-        if not verdict.passed:
-            for words in verdict.failures:
-                print("    " + words.replace("\n", "\n    "), flush=True)
-            print(f"    again: {again(verdict, by_seed[verdict.seed])}\n    logs: {folder}/seed-{verdict.seed}", flush=True)
-        if path := os.environ.get("POINTSMAN_CHAOS_RESULTS"):
-            with open(path, "a") as file:
-                file.write(f"{time.strftime('%H:%M:%S')} {line(verdict, len(verdicts), len(schedules))}\n")
+        report(verdict, by_seed[verdict.seed], folder, len(verdicts), len(schedules), expect_failure)
     for process in processes:
         process.join(60)
     return verdicts
@@ -104,5 +121,5 @@ def summary(verdicts, schedules):
     failed = [v for v in verdicts if not v.passed]
     by_seed = {s.seed: s for s in schedules}
     for v in failed:
-        print(f"failed: {again(v, by_seed[v.seed])}", file=sys.stderr)
+        print(f"failed: {again(by_seed[v.seed])}", file=sys.stderr)
     return 1 if failed else 0

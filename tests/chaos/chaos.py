@@ -8,6 +8,7 @@ from pathlib import Path
 
 import paths  # noqa: F401  the path of the integration tests' helpers; before all that uses them
 import campaign
+import directed
 import schedule
 
 
@@ -22,6 +23,8 @@ def arguments():
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     parser.add_argument("--jobs", type=int, default=0, help="seeds at a time, each with brokers of its own (2; with three brokers 1)")
     parser.add_argument("--unscaled", action="store_true", help="durations of production instead of a tenth")
+    parser.add_argument("--bugs", action="store_true", help="show that each intentional bug is seen, and nothing without them")
+    parser.add_argument("--bug", help="the same for one: " + ", ".join(make.__name__ for make in directed.BUGS))
     parser.add_argument("--print", action="store_true", help="print the schedules and play nothing")
     return parser.parse_args()
 
@@ -34,13 +37,25 @@ def chosen_seeds(args):
     return list(range(args.first, args.first + (args.seeds or 10)))
 
 
+def show_bugs(args, folder):
+    """Each bug must be found out by what it does to records; without it the same schedule must pass."""
+    broken, sound = directed.schedules(True, args.bug), directed.schedules(False, args.bug)
+    verdicts = campaign.run(broken, folder / "broken", args.jobs or 2, expect_failure=True)
+    missed = [s.bug for s in broken for v in verdicts if v.seed == s.seed and v.lost + v.twice == 0]
+    print(f"\nintentional bugs found out: {len(broken) - len(missed)} of {len(broken)}" + (f"; missed: {missed}" if missed else ""))
+    print("the same schedules without them:")
+    return campaign.summary(campaign.run(sound, folder / "sound", args.jobs or 2), sound) or bool(missed)
+
+
 def main():
     args = arguments()
+    folder = Path(os.environ.get("POINTSMAN_TEST_RUN") or tempfile.mkdtemp(prefix="pointsman-chaos-"))
+    if args.bugs or args.bug:
+        return show_bugs(args, folder)
     schedules = [schedule.make(seed, args.brokers, args.unscaled) for seed in chosen_seeds(args)]
     if args.print:
         print("\n".join(s.text() for s in schedules))
         return 0
-    folder = Path(os.environ.get("POINTSMAN_TEST_RUN") or tempfile.mkdtemp(prefix="pointsman-chaos-"))
     verdicts = campaign.run(schedules, folder, args.jobs or (2 if args.brokers == 1 else 1))
     return campaign.summary(verdicts, schedules)
 

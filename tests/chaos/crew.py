@@ -12,7 +12,7 @@ from paths import PATIENCE
 from worker import SANITIZER_WORDS, Worker
 
 KILLED, LEFT = -signal.SIGKILL, 0
-UNFINISHED = re.compile(r'"msg":"partitions (?:lost|revoked)".*?"unfinished":(\d+)')
+UNFINISHED = re.compile(r'"event":"partitions (?:lost|revoked)".*?"unfinished":(\d+)')
 
 
 class Member:
@@ -22,7 +22,8 @@ class Member:
         self.worker = worker
         self.up = False  # ordered
         self.paused = False
-        self.expected = ()  # exit codes that are in order now
+        self.expected = set()  # exit codes that were ordered in this life
+        self.ordered_kill = False
         self.armed = None  # the fault that this life was started with
         self.next_arm = None
         self.start_at = None
@@ -49,6 +50,7 @@ class Crew:
 
     def start(self, name, arm=None):
         m = self.member(name)
+        self._look_at(name, m)
         m.up, m.start_at = True, None
         if m.is_alive():
             return
@@ -57,21 +59,29 @@ class Crew:
             env["POINTSMAN_BUG"] = self.bug
         m.worker.env = env
         m.worker.start(ready=False)
-        m.armed, m.expected, m.paused, m.since = arm, (), False, time.monotonic()
+        m.ordered_kill = False
+        m.armed, m.expected, m.paused, m.since = arm, set(), False, time.monotonic()
 
-    def _end(self, m, number, code, pause):
+    def _look_at(self, name, m):
+        if m.worker.process is not None and m.worker.process.poll() is not None:
+            self._ended(name, m)
+
+    def _end(self, name, number, code, pause):
+        m = self.member(name)
+        self._look_at(name, m)
         m.pause, m.up = pause, pause is not None
         if not m.is_alive():
             m.start_at = None if pause is None else m.start_at
             return
-        m.expected = (code, KILLED) if m.armed else (code,)
+        m.ordered_kill |= code == KILLED
+        m.expected |= {code, KILLED} if m.armed else {code}
         m.worker.signal(number)
 
     def kill(self, name, pause=None):
-        self._end(self.member(name), signal.SIGKILL, KILLED, pause)
+        self._end(name, signal.SIGKILL, KILLED, pause)
 
     def term(self, name, pause=None):
-        self._end(self.member(name), signal.SIGTERM, LEFT, pause)
+        self._end(name, signal.SIGTERM, LEFT, pause)
 
     def arm(self, name, how, fault, pause):
         """It is ended and started again; then it dies at the fault, and is back after the pause."""
@@ -97,11 +107,11 @@ class Crew:
         code, now = m.worker.process.returncode, time.monotonic()
         m.worker.process = None
         m.paused = False
-        killed_by_fault = code == KILLED and m.armed is not None
         self.kills += code == KILLED
-        if killed_by_fault and KILLED not in m.expected[:1]:
+        if code == KILLED and m.armed is not None and not m.ordered_kill:
             self.fired.append(m.armed[0].split(":")[0])
-            m.pause = m.armed[1]
+            if m.start_at is None and not m.expected:
+                m.pause = m.armed[1]
         elif code in m.expected:
             pass
         elif code == 1 and self.excused_until > m.since:
@@ -120,8 +130,7 @@ class Crew:
         if self.excuse():
             self.excused_until = now
         for name, m in self.members.items():
-            if m.worker.process is not None and m.worker.process.poll() is not None:
-                self._ended(name, m)
+            self._look_at(name, m)
             if m.start_at is not None and now >= m.start_at and m.up:
                 arm, m.next_arm = m.next_arm, None
                 self.start(name, arm)
@@ -136,6 +145,7 @@ class Crew:
 
     def heal(self, regular):
         """All regular members are up and unarmed; the others leave."""
+        self.look()
         for name, m in list(self.members.items()):
             if m.paused:
                 self.cont(name)
@@ -164,7 +174,7 @@ class Crew:
             for name, m in self.members.items():
                 if m.is_alive() and time.monotonic() > end:
                     self.failures.append(f"{name} has not left {timeout * PATIENCE:g} s after SIGTERM:\n{m.worker.log_tail(4)}")
-                    m.expected = (KILLED,)
+                    m.expected = {KILLED}
                     m.worker.kill()
             time.sleep(0.02)
 

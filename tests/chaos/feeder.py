@@ -6,6 +6,8 @@ The producer is idempotent: a broker's death makes no record twice here, so what
 import threading
 import time
 
+from confluent_kafka import Consumer, TopicPartition
+
 from judge import Source
 from prompts import prompts
 
@@ -34,7 +36,7 @@ class Feeder:
 
         while True:
             try:
-                self.producer.produce(self.world.input, value=value, key=key.encode(), on_delivery=delivered)
+                self.producer.produce(self.world.input, value=value, key=key.encode(), headers={"id": record_id}, on_delivery=delivered)
                 return
             except BufferError:
                 self.producer.poll(0.1)
@@ -58,4 +60,24 @@ class Feeder:
     def finish(self):
         with self.lock:
             left = self.producer.flush(120)
+        self.sent = self._with_offsets(self.sent)
         assert left == 0 and not self.failed, f"{left} records could not be sent; {self.failed[:3]}"
+
+    def _with_offsets(self, sent):
+        """A record whose acknowledgement was lost with a broker is known to be there, but not where: it is looked for."""
+        unknown = {s.id for s in sent if s.offset is None}
+        if not unknown:
+            return sent
+        found = []
+        consumer = Consumer({"bootstrap.servers": self.world.kafka.address, "group.id": self.world.name + "-feeder", "enable.auto.commit": False})
+        try:
+            consumer.assign([TopicPartition(self.world.input, p, 0) for p in range(self.schedule.partitions)])
+            end = time.monotonic() + 60
+            while len(found) < len(unknown) and time.monotonic() < end:
+                for m in consumer.consume(1000, 0.5):
+                    record_id = m.error() is None and dict(m.headers() or []).get("id", b"").decode()
+                    if record_id in unknown:
+                        found.append(Source(record_id, m.partition(), m.offset()))
+        finally:
+            consumer.close()
+        return [s for s in sent if s.offset is not None] + found

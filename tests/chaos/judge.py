@@ -6,8 +6,12 @@ calls are held against what was dispatched and uncommitted at each kill, loss an
 """
 
 import re
+import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+
+from confluent_kafka import IsolationLevel
+from confluent_kafka.admin import OffsetSpec
 
 from ledger import Ledger, dead_letter_class, dead_letter_source
 from paths import PATIENCE, ROOT
@@ -52,24 +56,20 @@ class Source:
     offset: int
 
 
-def read_to_the_end(ledger, patience):
-    """Until the reader stands at the end of every partition: nothing that is committed is left unseen."""
-
-    def behind():
-        for tp in ledger.consumer.assignment():
-            low, high = ledger.consumer.get_watermark_offsets(tp, timeout=20)
-            (at,) = ledger.consumer.position([tp])
-            if max(at.offset, low) < high:
-                return True
-        return False
-
-    for _ in range(int(60 * patience)):
-        ledger.poll(0.5)
-        if not behind():
-            break
-    else:
-        raise AssertionError("the output topics cannot be read to their end")
-    ledger.poll(0.5)
+def read_to_the_end(ledger, admin):
+    """Until nothing is left unseen: the reader stands where the logs end, and no open transaction hides a part of them."""
+    wanted = {tp: OffsetSpec.latest() for tp in ledger.consumer.assignment()}
+    end = time.monotonic() + 60 * PATIENCE
+    while True:
+        answers = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED)
+        ends = {(tp.topic, tp.partition): future.result(30).offset for tp, future in answers.items()}
+        until = time.monotonic() + 2
+        while ledger.ends != ends and time.monotonic() < until:
+            ledger.poll(0.1)
+        if ledger.ends == ends:
+            return
+        left = {k: (ledger.ends.get(k), e) for k, e in ends.items() if ledger.ends.get(k) != e}
+        assert time.monotonic() < end, f"the output topics cannot be read to their end: {left}"
 
 
 def decision_source(d, known, bad_at):
@@ -159,7 +159,7 @@ def judge(v, schedule, world, registry, sent, redone):
     how many attempts beyond the first the decisions tell of."""
     ledger = Ledger(world.kafka, world.topics, registry)
     try:
-        read_to_the_end(ledger, PATIENCE)
+        read_to_the_end(ledger, world.kafka.admin())
     finally:
         ledger.close()
     known = set(sent)

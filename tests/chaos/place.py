@@ -40,7 +40,8 @@ class Place:
             self._registry.stop()
 
     def broker_pids(self):
-        return [int(p.read_text()) for p in self.kafka.run.rglob("pid")]
+        nodes = [self.kafka.run] if self.nodes == 1 else [self.kafka.run / f"node{i + 1}" for i in range(self.nodes)]
+        return [int(p.read_text()) for node in nodes if (p := node / "pid").exists()]
 
 
 def java_hash(text):
@@ -68,6 +69,9 @@ class World:
             self.forwarder = Forwarder(place.registry.address)
             self.forwarder.start()
             self.schema_ids = [self._register(i) for i in range(SCHEMAS)]
+            for topic, schema in (("responses", "response"), ("decisions", "decision")):
+                # known before: this registry answers 409 when several workers register a new subject's first schema at once
+                place.registry.register(self.topics[topic] + "-value", (ROOT / f"schemas/{schema}.avsc").read_text())
         self.away = set()  # what is down or slow now
 
     def close(self):

@@ -93,7 +93,7 @@ class Player:
 
     def set_model(self):
         median, sigma = LOADS[self.schedule.load]
-        self.world.modelsim.configure(latency_ms=median * self.schedule.scale, sigma=sigma, seed=self.schedule.seed)
+        self.world.modelsim.configure(latency_ms=median * self.schedule.scale, sigma=sigma, seed=abs(self.schedule.seed))
 
     # ---- the verbs of the steps
 
@@ -141,12 +141,14 @@ class Player:
         if "broker" in self.world.away:
             return
 
+        pids = self.world.place.broker_pids()
+
         def work():
             for number in (signal.SIGSTOP, signal.SIGCONT):
-                for pid in self.world.place.broker_pids():
+                for pid in pids:
                     try:
                         os.kill(pid, number)
-                    except ProcessLookupError:
+                    except ProcessLookupError:  # killed just now
                         pass
                 time.sleep(seconds)
 
@@ -282,12 +284,13 @@ class Player:
                 self.note(f"{step.verb} {step.args}")
             getattr(self, "do_" + step.verb)(**step.args)
         self.watch(begin + act.seconds - time.monotonic(), lambda: False)
-        thread.join(60 * PATIENCE)
+        self.watch(60 * PATIENCE, lambda: not thread.is_alive())
         self.heal()
         self.feeder.finish()
-        self.watch(FINISH_S * PATIENCE * self.schedule.scale, self.is_done)
+        finish_s = (15 if self.schedule.bug else FINISH_S) * PATIENCE * self.schedule.scale
+        self.watch(finish_s, self.is_done)
         if not self.is_done():
-            self.verdict.fail(f"after {FINISH_S * PATIENCE * self.schedule.scale:g} s in good order {self.outstanding()} records are not decided")
+            self.verdict.fail(f"after {finish_s:g} s in good order {self.outstanding()} records are not decided")
         elif (lag := self.lag()) != 0:
             self.verdict.fail(f"lag {lag} though all is done")
 
@@ -316,10 +319,8 @@ class Player:
         self.do_model(p429=0, p500=0, stall=0)
         self.set_model()
         for errand in self.world.errands:
-            while not errand.done():
-                self.crew.look()
-                self.ledger.poll(0.05)
-            errand.result()
+            self.watch(300 * PATIENCE, errand.done)
+            errand.result(0)
         self.world.errands.clear()
         if self.world.redis is not None:
             self.start_redis()
@@ -343,6 +344,7 @@ class Player:
                     getattr(self, "do_" + act.prologue.verb)(**act.prologue.args)
                 self.play_act(act)
             self.crew.end()
+            self.note("everybody has left")
             self.count_kills()
             attempts = judge(v, self.schedule, self.world, self.ledger.registry, self.feeder.sent, self.redone)
             self.count_calls(attempts)

@@ -54,6 +54,7 @@ class Ledger:
         self.registry = registry
         self.schemas = {}
         self.responses, self.decisions, self.dead_letters = [], [], []
+        self.ends = {}  # (topic, partition) -> the offset at which there was nothing more to read
         self.consumer = Consumer(
             {
                 "bootstrap.servers": kafka.address,
@@ -62,6 +63,7 @@ class Ledger:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "fetch.message.max.bytes": 30_000_000,
+                "enable.partition.eof": True,
             }
         )
         partitions = []
@@ -116,6 +118,8 @@ class Ledger:
             for message in self.consumer.consume(1000, min(left, 0.2)):
                 if message.error() is None:
                     self._take(message)
+                elif message.error().code() == KafkaError._PARTITION_EOF:
+                    self.ends[(message.topic(), message.partition())] = message.offset()
                 elif message.error().fatal() or message.error().code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                     raise AssertionError(str(message.error()))
 

@@ -93,7 +93,7 @@ end_run_folder() {
 		esac
 	done || true
 	if [ "$status" = 0 ]; then
-		rm -rf "$folder"
+		[ -n "${POINTSMAN_CHAOS_KEEP:-}" ] || rm -rf "$folder"
 	else
 		echo "logs and run folders: $folder" >&2
 	fi
