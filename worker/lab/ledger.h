@@ -1,0 +1,86 @@
+/*
+ * ledger.h: what went in against what came out: every record that the group has finished with has exactly one final decision
+ * record, the response and the dead letter that its outcome asks for, and nothing has come out that did not go in.
+ *
+ * Call order: sources and cuts, then what came out, then what went in, then ledger_check. About 40 bytes an output record and
+ * two bits an input offset.
+ *
+ * Thread: one at a time. Pure: no I/O, no clock.
+ */
+#ifndef LAB_LEDGER_H
+#define LAB_LEDGER_H
+
+#include "common/arena.h"
+#include "worker/job/outcome.h"
+
+enum { LEDGER_PARKED = OUTCOME_COUNT, LEDGER_NO_SOURCE = 65535, LEDGER_SLACK_MS = 30000 };
+
+struct ledger;
+/* Where an output record stands; part is the caller's number for a topic and partition. */
+struct ledger_place {
+	uint32_t part;
+	int64_t offset;
+};
+struct ledger_rules {
+	bool dead_letter_expired; /* as output.dead_letter_expired */
+	bool match_responses;     /* they tell their decision_id */
+	bool twice_is_allowed;    /* at_least_once */
+};
+struct ledger_source {
+	const char *topic; /* borrowed */
+	int32_t partition;
+	int64_t begin, end;        /* the input offsets looked at */
+	bool open_end;             /* there are more behind end: a decision about them is no orphan */
+	int64_t committed;         /* -1: nothing is */
+	int64_t finished_end;      /* beyond committed and below this, what is not in holes is finished too */
+	const int64_t *holes;      /* ascending; copied */
+	uint32_t hole_count;
+};
+enum ledger_topic { LEDGER_DECISIONS, LEDGER_RESPONSES, LEDGER_DEAD_LETTERS, LEDGER_TOPICS };
+enum ledger_fault {
+	LEDGER_LOST, LEDGER_TWICE, LEDGER_NO_RESPONSE, LEDGER_RESPONSE_TWICE, LEDGER_WRONG_RESPONSE, LEDGER_NO_DEAD_LETTER,
+	LEDGER_DEAD_LETTER_TWICE, LEDGER_WRONG_DEAD_LETTER, LEDGER_ORPHAN_DECISION, LEDGER_ORPHAN_RESPONSE,
+	LEDGER_ORPHAN_DEAD_LETTER, LEDGER_FAULTS
+};
+struct ledger_offence {
+	enum ledger_fault fault;
+	uint32_t source; /* LEDGER_NO_SOURCE: only the place is known */
+	int64_t offset;
+	bool has_place; /* the output record that is one too many, or that shows it */
+	struct ledger_place place;
+};
+struct ledger_figures { /* of one source */
+	int64_t records, decided, by_status[STATUS_REJECTED + 1], dead_letters, in_progress, unknown; /* unknown: retention took what would tell */
+};
+struct ledger_result {
+	struct ledger_figures *figures; /* one a source; the ledger's */
+	int64_t faults[LEDGER_FAULTS];
+	int64_t foreign;                  /* decisions about other topics */
+	int64_t unchecked_responses;      /* whose decision retention may have taken */
+	struct ledger_offence *offences;  /* the first max_listed of each fault; the ledger's */
+	uint32_t offence_count;
+	bool holds;
+};
+
+struct ledger *ledger_new(struct ledger_rules rules);
+void ledger_free(struct ledger *ledger); /* NULL is fine */
+/* Returns its number, from 0 on. At most LEDGER_NO_SOURCE of them. */
+uint32_t ledger_source(struct ledger *ledger, const struct ledger_source *source);
+uint32_t ledger_find(const struct ledger *ledger, struct str topic, int64_t partition); /* LEDGER_NO_SOURCE: none such */
+/* may_be_foreign, below: the topic is shared, so one that no decision claims says nothing. */
+/* Records of that topic up to this time may have been deleted. */
+void ledger_cut(struct ledger *ledger, enum ledger_topic topic, int64_t time_ms);
+
+void ledger_decision(struct ledger *ledger, uint32_t source, int64_t offset, struct str id, unsigned outcome, struct ledger_place place, int64_t time_ms);
+void ledger_response(struct ledger *ledger, struct str id, enum status status, bool may_be_foreign, struct ledger_place place, int64_t time_ms);
+void ledger_dead_letter(struct ledger *ledger, uint32_t source, int64_t offset, struct ledger_place place);
+/* The source's offsets became known late: [begin, end) as now read. Before ledger_input. */
+void ledger_stretch(struct ledger *ledger, uint32_t source, int64_t begin, int64_t end);
+void ledger_input(struct ledger *ledger, uint32_t source, int64_t offset, int64_t time_ms);
+
+/* Once. The result is valid until ledger_free. */
+struct ledger_result ledger_check(struct ledger *ledger, uint32_t max_listed);
+const char *ledger_fault_name(enum ledger_fault fault); /* lost, twice, ... */
+const char *ledger_fault_words(enum ledger_fault fault);
+
+#endif
