@@ -19,7 +19,7 @@ struct command {
 	const char *help;    /* whole text of --help, with an example */
 	int (*run)(const struct command *self, int argc, char **argv); /* argv[0] is the command's name; an exit_code */
 };
-extern const struct command command_run, command_check_config, command_explain, command_topics, command_demo,
+extern const struct command command_run, command_check_config, command_explain, command_topics, command_audit, command_demo,
     command_config, command_version;
 
 /* getopt_long with the project's manners: --help prints and ends (*ret_code EXIT_DONE), an unknown option points to --help
