@@ -86,6 +86,10 @@ test: deps ## all tests: unit, then integration against a real broker, Redis and
 faults: all ## build/faults/pointsman: a worker that dies at named points, for the chaos suite
 	@$(MAKE) --no-print-directory FAULTS=1 build/faults/pointsman
 
+.PHONY: soak
+soak: deps all ## one worker through faults every half minute, its memory watched: MINUTES=45 RATE=40
+	@POINTSMAN_BIN=$${POINTSMAN_BIN:-build/pointsman} tests/chaos/run soak --minutes $(or $(MINUTES),45) --rate $(or $(RATE),40)
+
 .PHONY: chaos
 chaos: deps faults ## kills, stops and outages by seed: SEEDS=10 FROM=1 BROKERS=1 JOBS=2; or CHAOS="--seed 7"
 	@tests/chaos/run $(or $(CHAOS),--seeds $(or $(SEEDS),10) --from $(or $(FROM),1) --brokers $(or $(BROKERS),1) $(if $(JOBS),--jobs $(JOBS)))
