@@ -12,6 +12,7 @@
 
 #include "common/arena.h"
 #include "worker/job/outcome.h"
+#include "worker/lab/ledger_fault.h"
 
 enum { LEDGER_PARKED = OUTCOME_COUNT, LEDGER_NO_SOURCE = 65535, LEDGER_SLACK_MS = 30000 };
 
@@ -37,11 +38,6 @@ struct ledger_source {
 	uint32_t hole_count;
 };
 enum ledger_topic { LEDGER_DECISIONS, LEDGER_RESPONSES, LEDGER_DEAD_LETTERS, LEDGER_TOPICS };
-enum ledger_fault {
-	LEDGER_LOST, LEDGER_TWICE, LEDGER_NO_RESPONSE, LEDGER_RESPONSE_TWICE, LEDGER_WRONG_RESPONSE, LEDGER_NO_DEAD_LETTER,
-	LEDGER_DEAD_LETTER_TWICE, LEDGER_WRONG_DEAD_LETTER, LEDGER_ORPHAN_DECISION, LEDGER_ORPHAN_RESPONSE,
-	LEDGER_ORPHAN_DEAD_LETTER, LEDGER_FAULTS
-};
 struct ledger_offence {
 	enum ledger_fault fault;
 	uint32_t source; /* LEDGER_NO_SOURCE: only the place is known */
@@ -80,7 +76,5 @@ void ledger_input(struct ledger *ledger, uint32_t source, int64_t offset, int64_
 
 /* Once. The result is valid until ledger_free. */
 struct ledger_result ledger_check(struct ledger *ledger, uint32_t max_listed);
-const char *ledger_fault_name(enum ledger_fault fault); /* lost, twice, ... */
-const char *ledger_fault_words(enum ledger_fault fault);
 
 #endif
