@@ -161,7 +161,7 @@ def test_outputs_of_a_cloud_event_are_events_of_their_own(deployment):
 def test_headers_beyond_the_bounds_are_left_out_and_the_record_is_served(deployment):
     deployment.configure(output={"headers": ["*"]})
     deployment.worker().start()
-    many = [(f"h{i}", b"v") for i in range(200)]
+    many = [(f"h{i}", b"v") for i in range(20_000)]
     large = [("small", b"s"), ("large", b"x" * 400_000), ("after", b"a")]
     stored = produce(deployment, [(b'{"id": "many", "prompt": "printer"}', many), (b'{"id": "large", "prompt": "printer"}', large)])
     ledger = deployment.ledger().wait(2, 60)

@@ -13,7 +13,7 @@
 #include "worker/stream/assignment.h"
 #include "worker/stream/core.h"
 
-enum { HELD_LOOK_US = 100 * 1000 };
+enum { HELD_LOOK_US = 100 * 1000, RECORD_HEADERS_MAX = 1000 };
 
 struct partition *partition_new(struct stream *s, struct str topic, const char *topic_name, int32_t number)
 {
@@ -136,13 +136,36 @@ void partition_forget(struct partition *p, enum partition_state state, rd_kafka_
 	p->window = 0;
 }
 
+/* How many headers are read: those beyond RECORD_HEADERS_MAX are as if they were not there. */
+static size_t count_headers(const rd_kafka_message_t *msg, rd_kafka_headers_t **ret)
+{
+	if (rd_kafka_message_headers(msg, ret) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return 0; /* none */
+	size_t count = rd_kafka_header_cnt(*ret);
+	return count < RECORD_HEADERS_MAX ? count : RECORD_HEADERS_MAX;
+}
+
+/* What a job will need for the message. */
+static size_t message_bytes(const rd_kafka_message_t *msg)
+{
+	rd_kafka_headers_t *headers;
+	size_t count = count_headers(msg, &headers), bytes = msg->key_len + msg->len + count * sizeof(struct header);
+	for (size_t i = 0; i < count; i++) {
+		const char *name;
+		const void *value;
+		size_t size;
+		if (rd_kafka_header_get_all(headers, i, &name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
+			break;
+		bytes += strlen(name) + size;
+	}
+	return bytes;
+}
+
 /* Copies headers into the job's arena. */
 static void copy_headers(struct job *job, const rd_kafka_message_t *msg)
 {
 	rd_kafka_headers_t *headers;
-	if (rd_kafka_message_headers(msg, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR)
-		return; /* none */
-	size_t count = rd_kafka_header_cnt(headers);
+	size_t count = count_headers(msg, &headers);
 	if (count == 0)
 		return;
 	job->rec.headers = arena_array(&job->arena, count, sizeof *job->rec.headers);
@@ -216,7 +239,7 @@ static bool admit(struct partition *p, const rd_kafka_message_t *msg, struct lis
 	bool member, redelivered = place == PROGRESS_AWAITED || msg->offset < p->taken_top || p->suspects > 0;
 	if (!quarantine_admits(p, redelivered, &member) || turn_has_no_room(s, p, (struct str){msg->key, msg->key_len}))
 		return false;
-	struct job *job = s->starved ? NULL : job_pool_take(s->pool, msg->key_len + msg->len);
+	struct job *job = s->starved ? NULL : job_pool_take(s->pool, message_bytes(msg));
 	if (job == NULL) {
 		s->starved = true;
 		return false;
