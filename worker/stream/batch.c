@@ -6,7 +6,7 @@
  * are fenced per member and not per partition, so a live member could otherwise commit for a partition it has lost.
  *
  * An abort loses nothing: the jobs with their outputs are kept, and the next attempt carries them again. A refusal that
- * names no record halves the next batch until one record is alone with it.
+ * names no record starts a search (bisect.h): the next batches are halves, until the culprit is alone.
  */
 #include "worker/stream/batch.h"
 
@@ -84,7 +84,8 @@ static size_t collect_jobs(struct stream *s, struct batch *b, int64_t now_us)
 	size_t metadata = 0;
 	struct list left = {0};
 	uint32_t max = (uint32_t)s->settings->commit.max_records;
-	max = b->limit < max ? b->limit : max;
+	uint32_t limit = bisect_limit(&b->bisect);
+	max = limit < max ? limit : max;
 	while (s->collected.head != NULL) {
 		struct job *job = LINK_OWNER(struct job, link, list_pop(&s->collected));
 		struct taken *t = taken_of(job);
@@ -105,6 +106,13 @@ static size_t collect_jobs(struct stream *s, struct batch *b, int64_t now_us)
 			list_push(&left, &job->link);
 			continue;
 		}
+		bool alone = t->refused && t->again_us != 0; /* refused twice: it shall not make others wait for a search */
+		if (alone && b->jobs.head != NULL) {
+			list_push(&left, &job->link);
+			continue;
+		}
+		if (alone)
+			max = 1;
 		if (tell_early(b, t, &left))
 			continue;
 		size_t bytes = job_bytes(job), text = p->in_batch ? 0 : part_bytes(p);

@@ -11,6 +11,7 @@
 
 #include "common/arena.h"
 #include "worker/job/job.h"
+#include "worker/stream/bisect.h"
 
 struct stream;
 struct partition;
@@ -51,7 +52,7 @@ struct batch {
 	bool refusal;        /* aborted by a permanent refusal that names no record */
 	struct err why;      /* of a refusal or an abort */
 	/* the stream's, between batches */
-	uint32_t limit; /* records in the next one: halved by a refusal that names no culprit */
+	struct bisect bisect; /* after a refusal that names no culprit */
 	int64_t not_before_us;
 	uint32_t aborts_in_a_row;
 	bool offsets_due;        /* at_least_once: outputs are out, the offset commit is not done */
@@ -65,6 +66,8 @@ void batch_done(struct stream *s);
 /* at_least_once: the answer to the offset commit. Thread: stream. */
 void batch_offsets_committed(struct stream *s, rd_kafka_resp_err_t err);
 void batch_retry_offsets(struct stream *s, int64_t now_us);
+/* The worker ends: records whose refusal is refused too are not waited for. Thread: stream. */
+void batch_drop_refused(struct stream *s);
 void batch_close(struct batch *b);
 /* Would batch_make have something to say now? Thread: stream. */
 bool batch_is_idle(const struct stream *s);

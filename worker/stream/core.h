@@ -98,6 +98,8 @@ void stream_fail(struct stream *s, const char *fmt, ...) __attribute__((format(p
 bool stream_has_failed(struct stream *s);
 /* The stream thread: stream.c. */
 void *stream_main(void *stream);
+/* A job that is here ends without outputs; its record stays unfinished, and comes again where the partition is live. */
+void stream_drop(struct stream *s, struct job *job, struct taken *t);
 /* A job of the stream's own ends without outputs. */
 void stream_discard(struct stream *s, struct taken *t);
 void stream_set_reachable(struct stream *s, bool reachable);

@@ -36,7 +36,8 @@ struct taken {
 	bool orphan;
 	bool hole;    /* the owner before may have begun it */
 	bool quarantined; /* a member */
-	bool refused; /* its outputs were refused once */
+	bool doubted; /* the producer refused its outputs: once may pass */
+	bool refused; /* they were refused again: its outputs now say so */
 	struct taken *prev, *next; /* its partition's list */
 	struct taken *hash_next;
 	struct key_place place; /* in the line of its key */

@@ -129,7 +129,6 @@ enum rc stream_start(const struct stream_options *options, struct stream **ret, 
 	s->hooks = options->hooks;
 	s->client = (struct kafka_client){.log = s->log, .owner = s};
 	s->epoll_fd = s->wake_fd = s->finished.event_fd = -1;
-	s->batch.limit = UINT32_MAX;
 	s->status.lag = -1;
 	pthread_mutex_init(&s->status_lock, NULL);
 	open_metrics(&s->m, options->metrics);

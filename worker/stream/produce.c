@@ -20,6 +20,7 @@ struct topic {
 	size_t name_len;
 	int32_t partitions; /* 0: does not exist */
 	int64_t asked_us;
+	uint32_t missed; /* answers in a row that it does not exist: the first may be a broker's that has not heard of it yet */
 };
 
 struct produce {
@@ -86,9 +87,26 @@ static enum rc ask_partitions(struct produce *p, struct topic *t, struct err *wh
 		return err_set(why, RC_UNAVAILABLE, "the partitions of topic %s: %s", t->name, rd_kafka_err2str(topic_err));
 	t->asked_us = clock_mono_us();
 	t->partitions = topic_err == RD_KAFKA_RESP_ERR_NO_ERROR ? partitions : 0;
+	t->missed = t->partitions > 0 ? 0 : t->missed + 1;
 	if (t->partitions == 0)
 		return err_set(why, RC_BAD_INPUT, "topic %s: %s", t->name, rd_kafka_err2str(topic_err));
 	return RC_OK;
+}
+
+/* Topics grow while the worker runs, and co-partitioning with them. An answer that does not come, or says less, changes
+ * nothing: the old count is still the best there is. */
+static void recount(struct produce *p, struct topic *t)
+{
+	struct err ignored;
+	int32_t before = t->partitions;
+	if (clock_mono_us() - t->asked_us < COUNTS_FOR_US)
+		return;
+	(void)ask_partitions(p, t, &ignored); /* looked at by its effect */
+	t->asked_us = clock_mono_us();
+	if (t->partitions < before)
+		t->partitions = before;
+	else if (t->partitions > before)
+		log_info(p->log, "stream", "a topic has grown", LOG_C("topic", t->name), LOG_I("partitions", t->partitions));
 }
 
 static enum rc know_topic(struct produce *p, struct str name, struct err *why)
@@ -96,9 +114,11 @@ static enum rc know_topic(struct produce *p, struct str name, struct err *why)
 	struct topic *t = find_topic(p, name);
 	if (t == NULL && (t = add_topic(p, name, why)) == NULL)
 		return RC_BAD_INPUT;
-	if (t->partitions > 0)
+	if (t->partitions > 0) {
+		recount(p, t);
 		return RC_OK;
-	if (t->asked_us != 0 && clock_mono_us() - t->asked_us < MISSING_FOR_US)
+	}
+	if (t->missed > 1 && clock_mono_us() - t->asked_us < MISSING_FOR_US)
 		return err_set(why, RC_BAD_INPUT, "topic %s does not exist, or may not be written; pointsman topics --create makes it", t->name);
 	return ask_partitions(p, t, why);
 }

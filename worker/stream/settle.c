@@ -11,7 +11,7 @@
 #include "worker/stream/assignment.h"
 #include "worker/stream/core.h"
 
-enum { PAUSE_FIRST_US = 20 * 1000, PAUSE_MAX_US = 1000 * 1000, OFFSET_RETRY_US = 100 * 1000, REFUSED_TWICE_US = 5 * 1000 * 1000 };
+enum { PAUSE_FIRST_US = 20 * 1000, PAUSE_MAX_US = 1000 * 1000, OFFSET_RETRY_US = 100 * 1000, DOUBT_US = 100 * 1000, REFUSED_TWICE_US = 5 * 1000 * 1000 };
 
 static bool part_is_live(const struct batch_part *part)
 {
@@ -68,6 +68,41 @@ static void abort_parts(struct batch *b)
 	}
 }
 
+static void collect_later(struct stream *s, struct taken *t, int64_t pause_us)
+{
+	inflight_set_state(&s->inflight, t, TAKEN_COLLECTED);
+	list_push(&s->collected, &t->job->link);
+	t->again_us = clock_mono_us() + pause_us;
+}
+
+/* Nobody can help it before this worker has ended: the next owner does it again. */
+static void drop_refused(struct stream *s, struct taken *t)
+{
+	(void)job_advance(t->job, JOB_DROPPED); /* aborts in debug builds */
+	stream_drop(s, t->job, t);
+}
+
+void batch_drop_refused(struct stream *s)
+{
+	struct list kept = {0};
+	for (struct link *link; (link = list_pop(&s->collected)) != NULL;) {
+		struct taken *t = taken_of(LINK_OWNER(struct job, link, link));
+		if (t->refused && t->again_us != 0 && partition_owns(t->partition, t))
+			drop_refused(s, t);
+		else
+			list_push(&kept, link);
+	}
+	s->collected = kept;
+}
+
+/* A search for the culprit has come down to one record. */
+static void refuse_only_job(struct batch *b)
+{
+	struct job *job = LINK_OWNER(struct job, link, list_pop(&b->jobs));
+	taken_of(job)->doubted = true; /* twice in a row is part of the search */
+	list_push(&b->refused, &job->link);
+}
+
 /* One record's outputs are refused for good: its owner makes others that say so. */
 static void refuse_jobs(struct stream *s, struct batch *b)
 {
@@ -77,14 +112,19 @@ static void refuse_jobs(struct stream *s, struct batch *b)
 		(void)job_advance(job, JOB_ENCODED); /* aborts in debug builds */
 		if (!partition_owns(t->partition, t)) {
 			assignment_hold(s, t);
+		} else if (!t->doubted) {
+			t->doubted = true;
+			collect_later(s, t, DOUBT_US);
+		} else if (t->refused && s->phase != STREAM_RUNNING) {
+			drop_refused(s, t);
 		} else if (t->refused) { /* what tells of the refusal is refused too: only a person can help */
 			log_error(s->log, "stream", "output refused again; the record waits", LOG_C("topic", t->partition->topic_name),
 			          LOG_I("partition", t->partition->number), LOG_I("offset", t->offset), LOG_C("error", b->why.text));
-			inflight_set_state(&s->inflight, t, TAKEN_COLLECTED);
-			list_push(&s->collected, &job->link);
-			t->again_us = clock_mono_us() + REFUSED_TWICE_US; /* the others go on meanwhile */
+			collect_later(s, t, REFUSED_TWICE_US); /* the others go on meanwhile */
 		} else {
 			t->refused = true;
+			t->doubted = false;
+			t->again_us = 0;
 			inflight_set_state(&s->inflight, t, TAKEN_OUT);
 			s->hooks.refused(s->hooks.ctx, job, &b->why);
 		}
@@ -126,12 +166,12 @@ static void settle(struct stream *s)
 {
 	struct batch *b = &s->batch;
 	if (b->result == BATCH_COMMITTED) {
+		bisect_committed(&b->bisect, (uint32_t)b->jobs.count);
 		commit_parts(s, b);
 		commit_jobs(s, b);
 		counter_add(s->m.transactions, 1);
 		histogram_observe(s->m.commit_seconds, clock_mono_us() - s->last_commit_us);
 		b->aborts_in_a_row = 0;
-		b->limit = b->limit < UINT32_MAX / 2 ? b->limit * 2 : UINT32_MAX;
 		stream_set_reachable(s, true);
 	} else {
 		counter_add(b->result == BATCH_ABORTED ? s->m.aborted : s->m.lost_commits, 1);
@@ -139,8 +179,8 @@ static void settle(struct stream *s)
 		                                                        "outcome of a transaction unknown; progress is read again",
 		         LOG_I("records", b->jobs.count + b->refused.count), LOG_C("error", b->why.text));
 		pause_after_abort(b);
-		if (b->refusal)
-			b->limit = b->jobs.count > 1 ? (uint32_t)(b->jobs.count / 2) : 1;
+		if (b->refusal && b->jobs.head != NULL && bisect_refused(&b->bisect, (uint32_t)b->jobs.count))
+			refuse_only_job(b);
 		if (b->result == BATCH_ABORTED)
 			abort_parts(b);
 		else

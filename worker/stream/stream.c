@@ -54,8 +54,7 @@ static void take_encoded(struct stream *s, struct job *job, struct taken *t)
 	}
 }
 
-/* Its record stays unfinished; where the partition is still live it comes again. */
-static void take_dropped(struct stream *s, struct job *job, struct taken *t)
+void stream_drop(struct stream *s, struct job *job, struct taken *t)
 {
 	struct partition *p = t->partition;
 	turn_drop_behind(s, t);
@@ -85,7 +84,7 @@ static void take_finished(struct stream *s)
 			          LOG_I("offset", job->rec.offset));
 			(void)job_advance(job, JOB_DROPPED); /* aborts in debug builds */
 		}
-		take_dropped(s, job, taken_of(job));
+		stream_drop(s, job, taken_of(job));
 	}
 }
 
@@ -233,6 +232,7 @@ static bool go_on(struct stream *s, int64_t now_us)
 	if (s->phase == STREAM_RUNNING && asked >= STREAM_DRAINING) {
 		s->phase = STREAM_DRAINING;
 		assignment_drain(s);
+		batch_drop_refused(s);
 	}
 	if (s->phase == STREAM_DRAINING && asked >= STREAM_STOPPING) {
 		s->phase = STREAM_STOPPING;

@@ -205,14 +205,10 @@ static enum step abort_transaction(struct transactor *x)
 	return step == STEP_ABORT ? STEP_DEAD : step; /* an abort that asks for an abort */
 }
 
-/* A refusal that came back from the broker: with one record in the batch it is known whose. */
-static void name_culprit(struct transactor *x, struct batch *b)
+/* The broker answers for a whole request, so a refusal that came back from it says of no record that it is at fault. */
+static void note_refusal(const struct transactor *x, struct batch *b)
 {
-	if (!x->delivery_refused || b->refused.head != NULL)
-		return;
-	b->refusal = true;
-	if (b->jobs.count == 1)
-		refuse_job(b, LINK_OWNER(struct job, link, b->jobs.head));
+	b->refusal = x->delivery_refused && b->refused.head == NULL;
 }
 
 static enum batch_result run_transaction(struct transactor *x, struct batch *b)
@@ -236,7 +232,7 @@ static enum batch_result run_transaction(struct transactor *x, struct batch *b)
 		return BATCH_COMMITTED;
 	if (step == STEP_ABORT && begun)
 		step = abort_transaction(x);
-	name_culprit(x, b);
+	note_refusal(x, b);
 	return step == STEP_OK ? BATCH_ABORTED : BATCH_UNKNOWN;
 }
 
@@ -254,7 +250,7 @@ static enum batch_result run_plain(struct transactor *x, struct batch *b)
 		(void)err_set(&b->why, RC_FATAL, "producer: %s", text);
 		return BATCH_UNKNOWN;
 	}
-	name_culprit(x, b);
+	note_refusal(x, b);
 	if (step == STEP_OK && flushed == RD_KAFKA_RESP_ERR_NO_ERROR && !x->delivery_failed)
 		return BATCH_COMMITTED;
 	if (b->why.text[0] == '\0')
