@@ -141,8 +141,13 @@ static void read_metadata(struct stream *s, struct partition *p, struct str text
 		p->loaded = snapshot;
 		bool is_own = p->marked && strcmp(mark.owner, s->owner) == 0; /* nobody has crashed: this worker reads it again */
 		quarantine_judge(&mark, !is_own, &p->mark);
-		if (mark.running && !is_own) /* what the owner before may have begun and not told: bounded like all that is unfinished */
+		if (mark.running && !is_own) { /* what the owner before may have begun and not told: bounded like all that is unfinished */
 			p->suspects = PROGRESS_MAX_ENTRIES - snapshot->count;
+			/* outputs may be open though no offset is: readers would wait for the broker's timeout */
+			bool transactional = s->settings->kafka.delivery == DELIVERY_EXACTLY_ONCE;
+			if (transactional && mark.owner[0] != '\0' && strcmp(mark.owner, s->owner) != 0)
+				settler_ask(s->settler, mark.owner, clock_mono_us());
+		}
 		return;
 	}
 	free(snapshot);
