@@ -16,6 +16,7 @@
 #include "common/fault.h"
 #include "worker/stream/core.h"
 #include "worker/stream/kafka_conf.h"
+#include "worker/stream/membership.h"
 
 enum { AGAIN_US = 1000 * 1000, LAST_COMMIT_US = 5 * 1000 * 1000, LEAVE_MS = 5000, REVOKE_LOOK_US = 20 * 1000, RESTART_PAUSE_US = 50 * 1000 };
 
@@ -58,11 +59,31 @@ static void answer_rebalance(struct stream *s, bool assign, const rd_kafka_topic
 	rd_kafka_error_destroy(error);
 }
 
+/* This process was thrown out of the group and is back as another member. What it still holds is its own again, but may have
+ * been another's meanwhile: as if it had been revoked and assigned. */
+static void hold_anew(struct stream *s)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < s->partition_count; i++) {
+		struct partition *p = s->partitions[i];
+		if (p->state == PARTITION_AWAY)
+			continue;
+		partition_forget(p, PARTITION_UNKNOWN, NULL);
+		partition_set_lease(p, s->phase == STREAM_RUNNING ? LEASE_LIVE : LEASE_DRAINING, true);
+		count++;
+	}
+	log_warn(s->log, "stream", "the group has thrown this worker out and taken it again; progress is read anew", LOG_I("partitions", count));
+	s->hooks.leases_changed(s->hooks.ctx);
+}
+
 static void on_assign(struct stream *s, const rd_kafka_topic_partition_list_t *list)
 {
+	bool is_back = membership_note(s);
 	rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(1);
 	answer_rebalance(s, true, none);
 	rd_kafka_topic_partition_list_destroy(none);
+	if (is_back)
+		hold_anew(s);
 	for (int i = 0; i < list->cnt; i++) {
 		struct partition *p = find_or_add(s, list->elems[i].topic, list->elems[i].partition);
 		if (p == NULL)
@@ -108,7 +129,7 @@ static void on_revoke(struct stream *s, const rd_kafka_topic_partition_list_t *l
 		finish_revoke(s, true);
 	s->revoke.list = rd_kafka_topic_partition_list_copy(list);
 	FAULT_POINT("inside_revoke");
-	if (rd_kafka_assignment_lost(s->consumer)) {
+	if (rd_kafka_assignment_lost(s->consumer) || !membership_is_current(s)) {
 		finish_revoke(s, true);
 		return;
 	}
@@ -146,7 +167,7 @@ static void revoke_tick(struct stream *s, int64_t now_us)
 	if (r->list == NULL)
 		return;
 	stream_wake_at(s, now_us + REVOKE_LOOK_US);
-	if (rd_kafka_assignment_lost(s->consumer)) {
+	if (rd_kafka_assignment_lost(s->consumer) || !membership_is_current(s)) {
 		finish_revoke(s, true);
 		return;
 	}
@@ -277,6 +298,7 @@ void assignment_lose_all(struct stream *s)
 		rd_kafka_topic_partition_list_destroy(s->revoke.list);
 	s->revoke = (struct revoke){0};
 	s->assigned = false;
+	membership_forget(s);
 	if (s->consumer == NULL)
 		return;
 	batch_offsets_committed(s, RD_KAFKA_RESP_ERR__DESTROY); /* its answer will not come */

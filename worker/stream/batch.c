@@ -10,11 +10,13 @@
  */
 #include "worker/stream/batch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/fault.h"
 #include "worker/stream/assignment.h"
 #include "worker/stream/core.h"
+#include "worker/stream/membership.h"
 
 enum {
 	METADATA_BATCH_BYTES = 900 * 1000, /* one offset commit is one broker batch of 1 MB */
@@ -179,50 +181,10 @@ static void write_offset(const struct stream *s, struct batch *b, struct batch_p
 	p->mark_due = false;
 }
 
-/* librdkafka offers no accessor for the generation, but a documented way to write the metadata out:
- * "CGMDv2:", generation (int32, host order), group, member and instance with NULs. */
-static bool group_is_valid(const rd_kafka_consumer_group_metadata_t *group)
-{
-	void *data = NULL;
-	size_t size = 0;
-	rd_kafka_error_t *error = rd_kafka_consumer_group_metadata_write(group, &data, &size);
-	if (error != NULL) {
-		rd_kafka_error_destroy(error);
-		return false;
-	}
-	static const char magic[] = "CGMDv2:";
-	bool known = size > sizeof magic - 1 + 4 && memcmp(data, magic, sizeof magic - 1) == 0;
-	bool valid = true; /* an unknown form cannot be judged; the member id was looked at */
-	if (known) {
-		int32_t generation;
-		memcpy(&generation, (char *)data + sizeof magic - 1, sizeof generation);
-		valid = generation >= 0;
-	}
-	rd_kafka_mem_free(NULL, data);
-	return valid;
-}
-
-/* What this process is in its group now; NULL when it is no member. A commit with an empty member id and no generation is not
- * validated by the broker at all. */
-static rd_kafka_consumer_group_metadata_t *own_group(const struct stream *s)
-{
-	if (s->consumer == NULL || rd_kafka_assignment_lost(s->consumer))
-		return NULL;
-	char *member = rd_kafka_memberid(s->consumer);
-	bool is_member = member != NULL && member[0] != '\0';
-	if (member != NULL)
-		rd_kafka_mem_free(s->consumer, member);
-	rd_kafka_consumer_group_metadata_t *group = is_member ? rd_kafka_consumer_group_metadata(s->consumer) : NULL;
-	if (group == NULL || group_is_valid(group))
-		return group;
-	rd_kafka_consumer_group_metadata_destroy(group);
-	return NULL;
-}
-
 static bool take_group(const struct stream *s, struct batch *b)
 {
 	FAULT_POINT("before_group");
-	b->group = own_group(s);
+	b->group = membership_group(s);
 	if (b->group == NULL && FAULT_BUG("trust_empty_member")) { /* what the broker takes from anybody */
 		char name[256];
 		(void)snprintf(name, sizeof name, "%.*s", STR_ARG(s->settings->kafka.group)); /* a test's: short */

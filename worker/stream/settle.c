@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "worker/stream/assignment.h"
 #include "worker/stream/core.h"
+#include "worker/stream/membership.h"
 
 enum { PAUSE_FIRST_US = 20 * 1000, PAUSE_MAX_US = 1000 * 1000, OFFSET_RETRY_US = 100 * 1000, DOUBT_US = 100 * 1000, REFUSED_TWICE_US = 5 * 1000 * 1000 };
 
@@ -213,6 +214,11 @@ static void commit_offsets(struct stream *s)
 	struct batch *b = &s->batch;
 	if (s->consumer == NULL || !any_part_live(b)) {
 		settle(s);
+		return;
+	}
+	if (!membership_is_current(s)) { /* until an assignment says what is still held */
+		b->not_before_us = clock_mono_us() + OFFSET_RETRY_US;
+		stream_wake_at(s, b->not_before_us);
 		return;
 	}
 	rd_kafka_topic_partition_list_t *live = rd_kafka_topic_partition_list_new((int)b->part_count);
