@@ -81,6 +81,7 @@ test: deps ## all tests: unit, then integration against a real broker, Redis and
 	@$(MAKE) --no-print-directory all unit
 	@$(MAKE) --no-print-directory FAULTS=1 all
 	@tests/scripts/test.sh
+	@tests/chaos/run --short
 
 .PHONY: faults
 faults: all ## build/faults/pointsman: a worker that dies at named points, for the chaos suite
@@ -93,6 +94,10 @@ soak: deps all ## one worker through faults every half minute, its memory watche
 .PHONY: chaos
 chaos: deps faults ## kills, stops and outages by seed: SEEDS=10 FROM=1 BROKERS=1 JOBS=2; or CHAOS="--seed 7"
 	@tests/chaos/run $(or $(CHAOS),--seeds $(or $(SEEDS),10) --from $(or $(FROM),1) --brokers $(or $(BROKERS),1) $(if $(JOBS),--jobs $(JOBS)))
+
+.PHONY: chaos-bugs
+chaos-bugs: deps faults ## show that the chaos suite sees intentional bugs: with each it must fail, without them pass
+	@tests/chaos/run --bugs
 
 .PHONY: sanitize
 sanitize: deps ## all tests under the sanitizers and valgrind; LANES="address undefined thread valgrind"

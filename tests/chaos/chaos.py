@@ -9,6 +9,7 @@ from pathlib import Path
 import paths  # noqa: F401  the path of the integration tests' helpers; before all that uses them
 import campaign
 import directed
+import recovery
 import schedule
 
 
@@ -25,6 +26,7 @@ def arguments():
     parser.add_argument("--unscaled", action="store_true", help="durations of production instead of a tenth")
     parser.add_argument("--bugs", action="store_true", help="show that each intentional bug is seen, and nothing without them")
     parser.add_argument("--bug", help="the same for one: " + ", ".join(make.__name__ for make in directed.BUGS))
+    parser.add_argument("--measure-recovery", type=int, const=10, nargs="?", metavar="KILLS", help="pauses and repeated calls after kills, on a broker with its defaults (10 kills a case)")
     parser.add_argument("--print", action="store_true", help="print the schedules and play nothing")
     return parser.parse_args()
 
@@ -50,6 +52,8 @@ def show_bugs(args, folder):
 def main():
     args = arguments()
     folder = Path(os.environ.get("POINTSMAN_TEST_RUN") or tempfile.mkdtemp(prefix="pointsman-chaos-"))
+    if args.measure_recovery:
+        return recovery.run(folder, args.measure_recovery)
     if args.bugs or args.bug:
         return show_bugs(args, folder)
     schedules = [schedule.make(seed, args.brokers, args.unscaled) for seed in chosen_seeds(args)]

@@ -45,7 +45,7 @@ class Player:
         self.redone, self.begin = set(), time.monotonic()
         self.now = threading.Event()  # whatever waits to come back, comes back
         self.last_output, self.outputs, self.live_since = time.monotonic(), 0, time.monotonic()
-        self.outages = 0
+        self.outages, self.renewed = 0, False
         self.regular = [f"w{i}" for i in range(schedule.workers)]
         self.set_model()
 
@@ -250,6 +250,9 @@ class Player:
         for name in self.regular:
             self.crew.start(name)
 
+    def open_reader(self):
+        self.ledger = WatchingLedger(self.world.kafka, self.world.topics, self.world.place.registry if self.world.forwarder else None)
+
     def outstanding(self):
         return len(self.feeder.sent) + len(self.redone) - len(self.ledger.decisions)
 
@@ -258,9 +261,16 @@ class Player:
         now, count = time.monotonic(), len(self.ledger.decisions)
         excused = self.outstanding() <= 0 or self.world.away or not self.crew.someone_lives(3 * self.schedule.scale)
         if count != self.outputs or excused:
-            self.outputs, self.last_output = count, now
+            self.outputs, self.last_output, self.renewed = count, now, False
             return
         pause = now - self.last_output
+        if pause > STALL_S * PATIENCE * self.schedule.scale / 2 and not self.renewed:
+            self.note(f"no output for {pause:.0f} s: is it the reader? a new one is asked")
+            self.renewed = True
+            self.ledger.close()
+            self.open_reader()
+            self.ledger.poll(2)
+            return
         self.verdict.longest_pause = max(self.verdict.longest_pause, pause)
         if pause > STALL_S * PATIENCE * self.schedule.scale:
             ready = self.crew.ready_members()
@@ -336,7 +346,7 @@ class Player:
         """The verdict. What the suite itself stumbles over is a failure of the seed, too."""
         v = self.verdict
         try:
-            self.ledger = WatchingLedger(self.world.kafka, self.world.topics, self.world.place.registry if self.world.forwarder else None)
+            self.open_reader()
             self.start_all()
             for act in self.schedule.acts:
                 if act.prologue is not None:

@@ -257,7 +257,7 @@ def draw_act(chance, schedule, prologue=None):
     return Act(max(records, 60), seconds, faults, prologue)
 
 
-def make(seed, nodes=1, unscaled=False, ordering_known=False):
+def make(seed, nodes=1, unscaled=False):
     """The schedule of a seed."""
     chance = random.Random(seed)
     s = Schedule(seed, nodes, 10.0 if unscaled else 1.0)
@@ -273,7 +273,7 @@ def make(seed, nodes=1, unscaled=False, ordering_known=False):
     s.drain_s = chance.choice([0.2, 0.2, 0.5, 1.5]) * s.scale
     wants_order = chance.random() < 0.35
     s.keys = chance.choice([5, 20, 60]) if wants_order or chance.random() < 0.2 else 0
-    s.ordering = "key" if wants_order and ordering_known else "none"
+    s.ordering = "key" if wants_order else "none"
     s.acts = [draw_act(chance, s)]
     prologue = chance.random()
     if prologue < 0.12:
@@ -284,13 +284,16 @@ def make(seed, nodes=1, unscaled=False, ordering_known=False):
     return s
 
 
-def covering(pool, nodes=1, **options):
-    """A small set of the pool's seeds that holds every kind at least once, greedily: (seeds, kinds that none has)."""
-    left = {seed: make(seed, nodes, **options).kinds() for seed in pool}
+def covering(pool, nodes=1):
+    """A small set of the pool's seeds that holds every kind at least once: greedily, by new kinds for the time they take."""
+    made = {seed: make(seed, nodes) for seed in pool}
+    left = {seed: s.kinds() for seed, s in made.items()}
+    # a broker's restart, a second act and long calls take their time
+    cost = {n: 15 + sum(a.seconds for a in s.acts) + 15 * len(left[n] & {"broker kill", "load long"}) for n, s in made.items()}
     wanted = set().union(*left.values())
     chosen = []
     while wanted:
-        seed = max(left, key=lambda n: len(left[n] & wanted))
+        seed = max(left, key=lambda n: len(left[n] & wanted) / cost[n])
         wanted -= left.pop(seed)
         chosen.append(seed)
     return chosen

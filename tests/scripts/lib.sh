@@ -61,6 +61,7 @@ wait_ready() {
 	local run=$1 limit=$((SECONDS + $2))
 	shift 2
 	until "$@"; do
+		is_running "$run" || sleep 0.5 # what /proc says of a process that is just being made is not always whole
 		is_running "$run" || { tail -n 20 "$run/log" >&2; die "$run has died; its log is above"; }
 		[ $SECONDS -lt $limit ] || { tail -n 20 "$run/log" >&2; die "$run is not ready in time; its log is above"; }
 		sleep 0.1
