@@ -314,6 +314,35 @@ static void a_far_deadline_is_clamped(void **state)
 	job_pool_give(road->pool, job);
 }
 
+/* A backlog of last year does not expire as a whole: the default runs from the fetch, and zero means the default. */
+static void a_record_without_a_deadline_gets_the_default_from_its_fetch(void **state)
+{
+	static const char *const values[] = {"{\"id\":\"i\",\"prompt\":\"hello\"}", "{\"id\":\"j\",\"prompt\":\"hello\",\"deadline\":0}"};
+	struct road *road = *state;
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+		struct job *old = record(road, 18 + (int64_t)i, values[i]);
+		old->rec.timestamp_ms -= INT64_C(365) * 86400 * 1000;
+		send(road, old);
+		struct job *job = popped(&road->called);
+		int64_t given_us = job->deadline_us - job->fetched_us, default_us = road->settings.engine.default_deadline_ms * 1000;
+		assert_in_range(given_us, default_us, default_us + 999);
+		assert_int_equal(job->call.deadline_us, job->deadline_us);
+		job_pool_give(road->pool, job);
+	}
+}
+
+static void a_record_that_waited_longer_than_the_default_expires_without_a_call(void **state)
+{
+	struct road *road = *state;
+	struct job *job = record(road, 20, "{\"id\":\"k\",\"prompt\":\"hello\"}");
+	job->fetched_us -= (road->settings.engine.default_deadline_ms + 1) * 1000;
+	send(road, job);
+	assert_int_equal(road->called.count, 0);
+	job = popped(&road->handed_back);
+	assert_int_equal(job->outcome, OUTCOME_EXPIRED);
+	job_pool_give(road->pool, job);
+}
+
 /* Its first try ended at a schema that was not there yet; the policy was read again while it waited. */
 static void a_record_that_waited_over_a_reload_is_decided_under_the_new_policy(void **state)
 {
@@ -357,6 +386,8 @@ int main(void)
 		ON_A_ROAD(a_record_of_a_lost_partition_is_dropped_before_anything_is_done),
 		ON_A_ROAD(a_record_past_its_deadline_expires_without_a_call_or_a_dead_letter),
 		ON_A_ROAD(a_far_deadline_is_clamped),
+		ON_A_ROAD(a_record_without_a_deadline_gets_the_default_from_its_fetch),
+		ON_A_ROAD(a_record_that_waited_longer_than_the_default_expires_without_a_call),
 		ON_A_ROAD(a_record_that_waited_over_a_reload_is_decided_under_the_new_policy),
 		ON_A_ROAD(jobs_that_are_still_out_at_the_end_give_their_policy_back),
 	};

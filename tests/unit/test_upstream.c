@@ -387,6 +387,30 @@ static void a_waiting_job_expires_at_its_deadline(void **state)
 	close_world(&w);
 }
 
+/* All come in one list, so that the place is given out when each of them is there. */
+static void a_later_job_of_higher_priority_overtakes(void **state)
+{
+	(void)state;
+	static const struct reply good = {.kind = REPLY_JSON};
+	struct world w;
+	struct list list = {0};
+	open_world(&w, &good, 1, NULL, 0);
+	w.models[0].concurrency = 1;
+	start_world(&w);
+	struct job *low = new_job(&w, 1), *plain = new_job(&w, 1), *urgent = new_job(&w, 1);
+	low->req.priority = -1;
+	urgent->req.priority = 5;
+	list_push(&list, &low->link);
+	list_push(&list, &plain->link);
+	list_push(&list, &urgent->link);
+	upstream_submit(w.upstream, &list);
+	await(&w, 3);
+	assert_int_equal(low->state, JOB_ANSWERED);
+	assert_true(urgent->called_us < plain->called_us);
+	assert_true(plain->called_us < low->called_us);
+	close_world(&w);
+}
+
 static void a_model_that_keeps_failing_is_skipped(void **state)
 {
 	(void)state;
@@ -579,6 +603,7 @@ int main(void)
 	    cmocka_unit_test(a_job_whose_lease_died_while_it_waited_comes_back_dropped),
 	    cmocka_unit_test(the_room_works_on_after_an_abort),
 	    cmocka_unit_test(a_waiting_job_expires_at_its_deadline),
+	    cmocka_unit_test(a_later_job_of_higher_priority_overtakes),
 	    cmocka_unit_test(a_model_that_keeps_failing_is_skipped),
 	    cmocka_unit_test(the_line_of_a_hanging_model_moves_on_when_it_is_given_up),
 	    cmocka_unit_test(a_lone_model_is_waited_for_while_it_rests),
