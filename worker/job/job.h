@@ -61,6 +61,19 @@ struct request {
 	uint8_t format; /* enum wire_format of the record, for outputs that follow the input */
 };
 
+/* What a record from a park topic was before it was parked. Written by wire_decode; believed only where the configuration names
+ * the topic as a model's park topic. */
+struct parked {
+	bool given;
+	struct str topic; /* data NULL: not known */
+	int32_t partition;
+	int64_t offset;
+	struct str id;         /* of the request; data NULL: none */
+	int64_t deadline_ms;   /* wall clock; 0: none */
+	int64_t fetched_at_ms; /* wall clock; 0: not known */
+	uint32_t attempts;     /* calls that it has used up */
+};
+
 enum verdict { VERDICT_PASS, VERDICT_DECIDED, VERDICT_ASK, VERDICT_FAILED };
 
 struct stage_trace {
@@ -134,6 +147,7 @@ struct call {
 	struct str response_format;
 	int64_t timeout_ms;  /* 0: the model's */
 	int64_t deadline_us; /* monotonic; 0: none */
+	bool may_park;       /* a full model may give it back with park_topic set */
 	/* between: upstream's own while it owns the job */
 	uint32_t model_at;      /* position in models */
 	uint32_t attempts_left; /* the record's budget */
@@ -148,6 +162,7 @@ struct call {
 	struct str text;      /* UTF-8, repaired */
 	struct str finish_reason, provider_request_id;
 	struct str message; /* why it failed, for a person */
+	struct str park_topic; /* OUTCOME_PARKED: where to */
 	int64_t input_tokens, cached_tokens, output_tokens; /* of the attempt that answered */
 	double cost_usd;    /* of all attempts */
 	bool repeated;      /* an earlier attempt of this record may have reached a server before this process had it */
@@ -160,6 +175,7 @@ struct job {
 	struct str error; /* what went wrong, for a person; data NULL: nothing */
 	struct arena arena;
 	struct record rec;
+	struct parked parked;
 	struct request req;
 	struct decision dec;
 	struct call call;

@@ -73,6 +73,14 @@ int settings_model(const struct settings *settings, struct str name)
 	return -1;
 }
 
+bool settings_is_park_topic(const struct settings *settings, struct str topic)
+{
+	for (uint32_t i = 0; i < settings->model_count; i++)
+		if (settings->models[i].park_topic.data != NULL && str_eq(settings->models[i].park_topic, topic))
+			return true;
+	return false;
+}
+
 void settings_write_example(struct buf *out)
 {
 	buf_cstr(out, "# pointsman.yaml: every setting. A line like `#name: value` shows a default or an example; take the # away to set it.\n"

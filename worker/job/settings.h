@@ -20,6 +20,7 @@ enum delivery { DELIVERY_EXACTLY_ONCE, DELIVERY_AT_LEAST_ONCE };
 enum ordering { ORDERING_NONE, ORDERING_KEY };
 enum start_at { START_EARLIEST, START_LATEST };
 enum provider_kind { PROVIDER_OPENAI };
+enum when_full { FULL_WAIT, FULL_NEXT, FULL_PARK };
 
 struct kafka_settings {
 	struct str brokers, group;
@@ -90,6 +91,9 @@ struct model_settings {
 	struct pair_list params_rename;
 	struct price price;
 	int64_t concurrency; /* calls on the wire at once */
+	uint32_t max_waiting; /* records that may wait for a place; 0: no share of its own */
+	int when_full;        /* enum when_full */
+	struct str park_topic; /* data NULL: none */
 	int64_t timeout_ms, connect_timeout_ms;
 	int64_t max_answer_bytes;
 	struct pair_list tags;
@@ -139,6 +143,8 @@ void settings_free(struct settings *settings);
 
 /* Index of the model, -1 when there is none of that name. */
 int settings_model(const struct settings *settings, struct str name);
+/* Whether some model parks its records there. */
+bool settings_is_park_topic(const struct settings *settings, struct str topic);
 
 /* What the option table says of itself. */
 void settings_write_example(struct buf *out);

@@ -135,6 +135,15 @@ static const struct config_option auth[] = {
 static const struct config_option limits[] = {
 	{.name = "concurrency", .kind = OPTION_I64, .offset = AT(concurrency), .fallback = "64", .min = 1, .max = 100000,
 	 .doc = "Calls on the wire at once."},
+	{.name = "max_waiting", .kind = OPTION_U32, .offset = AT(max_waiting), .fallback = "0", .min = 0, .max = 1e6,
+	 .doc = "Records that may wait for this model in one worker, beside those on the wire. 0: no share of its own."},
+	{.name = "when_full", .kind = OPTION_ENUM, .offset = AT(when_full), .fallback = "wait", .choices = "wait|next|park",
+	 .doc = "What becomes of records beyond max_waiting. wait: they wait all the same; a backlog that fills engine.max_jobs then stops the "
+	        "other models too. next: the next model of the route is asked; where all are full the record waits. park: the record goes to "
+	        "park_topic, and is answered from there."},
+	{.name = "park_topic", .kind = OPTION_STR, .offset = AT(park_topic), .example = "# llm.parked.small",
+	 .doc = "Topic of the records that wait outside the worker. List it in input.topics, here or in another deployment that has this same "
+	        "setting. A record is parked once: what comes from here waits. Keys keep no order through it."},
 	END,
 };
 
@@ -177,6 +186,23 @@ static enum rc read_token(struct settings *settings, struct model_settings *m, s
 	return settings->no_secrets ? RC_OK : config_read_first_line(&settings->arena, at, &m->api_key, err);
 }
 
+/* A full model must have a bound, and parking a place that is not one of the outputs: nobody would answer what lies there. */
+static enum rc check_share(const struct settings *settings, const struct model_settings *m, struct err *err)
+{
+	const struct node *limits_at = config_get(m->at, "limits"), *topic = config_get(limits_at, "park_topic");
+	const struct str outputs[] = {settings->output.responses, settings->output.decisions, settings->output.dead_letters};
+	if (m->when_full != FULL_WAIT && m->max_waiting == 0)
+		return config_error_hint(config_get(limits_at, "when_full"), err, "add \"max_waiting: 200\"", "without max_waiting the model is never full");
+	if (m->when_full == FULL_PARK && m->park_topic.len == 0)
+		return config_error_hint(config_get(limits_at, "when_full"), err, "add \"park_topic: NAME\"", "park needs a topic to park in");
+	if (m->when_full != FULL_PARK && m->park_topic.data != NULL)
+		return config_error_hint(topic, err, "add \"when_full: park\"", "nothing is parked here");
+	for (size_t i = 0; m->park_topic.data != NULL && i < sizeof outputs / sizeof outputs[0]; i++)
+		if (str_eq(m->park_topic, outputs[i]))
+			return config_error(topic, err, "this is an output topic: what is parked there would never be answered");
+	return RC_OK;
+}
+
 static enum rc check_model(struct settings *settings, uint32_t i, struct err *err)
 {
 	struct model_settings *m = &settings->models[i];
@@ -196,7 +222,12 @@ static enum rc check_model(struct settings *settings, uint32_t i, struct err *er
 	for (uint32_t j = 0; j < m->allow_addresses.count; j++)
 		if (!str_is(m->allow_addresses.items[j], "link-local"))
 			return config_error_hint(config_get(m->at, "allow_addresses"), err, "link-local is the only one", "unknown kind of address");
-	return m->token_file.data != NULL ? read_token(settings, m, err) : RC_OK;
+	if (m->token_file.data != NULL) {
+		enum rc rc = read_token(settings, m, err);
+		if (rc != RC_OK)
+			return rc;
+	}
+	return check_share(settings, m, err);
 }
 
 enum rc settings_check_models(struct settings *settings, const struct node *models, struct err *err)

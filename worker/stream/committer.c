@@ -92,22 +92,28 @@ static enum rc check_broker(struct committer *c, struct err *err)
 	return check_fencing(c, cstr_of(settings->kafka.group, group, sizeof group), topic, err);
 }
 
+static enum rc check_output(struct committer *c, struct str name, struct err *err)
+{
+	char topic[256];
+	int32_t partitions;
+	if (name.len == 0)
+		return RC_OK;
+	enum rc rc = probe_topic(c->transactor.producer, cstr_of(name, topic, sizeof topic), TOPIC_TIMEOUT_MS, &partitions, err);
+	return rc != RC_BAD_INPUT
+	           ? rc
+	           : err_set(err, rc, "output topic %s does not exist, or may not be written; pointsman topics --create makes it", topic);
+}
+
 static enum rc check_outputs(struct committer *c, struct err *err)
 {
-	const struct output_settings *output = &c->transactor.settings->output;
-	const struct str topics[] = {output->responses, output->decisions, output->dead_letters};
-	for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
-		char topic[256];
-		int32_t partitions;
-		if (topics[i].len == 0)
-			continue;
-		enum rc rc = probe_topic(c->transactor.producer, cstr_of(topics[i], topic, sizeof topic), TOPIC_TIMEOUT_MS, &partitions, err);
-		if (rc == RC_BAD_INPUT)
-			return err_set(err, rc, "output topic %s does not exist, or may not be written; pointsman topics --create makes it", topic);
-		if (rc != RC_OK)
-			return rc;
-	}
-	return RC_OK;
+	const struct settings *settings = c->transactor.settings;
+	const struct str topics[] = {settings->output.responses, settings->output.decisions, settings->output.dead_letters};
+	enum rc rc = RC_OK;
+	for (size_t i = 0; i < sizeof topics / sizeof topics[0] && rc == RC_OK; i++)
+		rc = check_output(c, topics[i], err);
+	for (uint32_t i = 0; i < settings->model_count && rc == RC_OK; i++)
+		rc = check_output(c, settings->models[i].park_topic, err);
+	return rc;
 }
 
 enum rc committer_start(const struct committer_options *options, struct committer **ret, struct err *err)
