@@ -82,6 +82,9 @@ static void write_model(struct buf *out, const struct pool_status *st)
 	buf_cstr(out, "{");
 	json_member_str(out, "name", st->model);
 	json_member_i64(out, "waiting", st->waiting);
+	json_member_i64(out, "max_waiting", st->max_waiting);
+	json_member_i64(out, "parked", (int64_t)st->parked);
+	json_member_i64(out, "passed_over", (int64_t)st->passed_over);
 	json_member_i64(out, "calling", st->calling);
 	json_member_i64(out, "concurrency", st->concurrency);
 	json_member_i64(out, "connections", st->connections);

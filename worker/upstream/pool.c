@@ -6,7 +6,7 @@
  * free place, `later` for a time (a retry, a resting model). So each waiting job has an end: a place, a time, its deadline,
  * a sweep.
  *
- * What a finished call means is in settle.c; limits shared between workers will be asked for in `start_ready`, where a
+ * Which pool a job goes to is choose.c's, what a finished call means settle.c's; limits shared between workers will be asked for in `start_ready`, where a
  * place is given out.
  */
 #include "worker/upstream/pool.h"
@@ -35,6 +35,7 @@ void pool_push(struct pool *pool, struct list *jobs)
 
 void pool_finish(struct pool *pool, struct job *job)
 {
+	pool_leave_line(job);
 	list_push(&pool->finished, &job->link);
 }
 
@@ -61,6 +62,7 @@ static void fail_expired(struct pool *pool, struct line *line, int64_t now_us)
 void pool_wait_until(struct pool *pool, struct job *job, int64_t not_before_us)
 {
 	job->call.not_before_us = not_before_us;
+	pool_join_line(pool, job);
 	line_push(&pool->later, not_before_us, job->call.deadline_us, job->fetched_us, job);
 }
 
@@ -68,58 +70,6 @@ void pool_publish_breaker(struct pool *pool, int64_t now_us)
 {
 	atomic_store_explicit(&pool->blocked_until_us, breaker_blocked_until(&pool->breaker, now_us), memory_order_relaxed);
 	gauge_set(pool->counts.breaker_open, pool->breaker.state == BREAKER_CLOSED ? 0 : 1);
-}
-
-static void note_skip(struct pool *pool, struct job *job, uint32_t at)
-{
-	struct tries *tries = tries_of(job);
-	if ((tries->skipped >> at & 1) != 0)
-		return;
-	tries->skipped |= UINT64_C(1) << at;
-	struct attempt *a = tries_note(job, pool->index);
-	a->started_at_ms = clock_wall_ms();
-	a->outcome = (enum outcome)atomic_load_explicit(&pool->blocked_by, memory_order_relaxed);
-	a->detail = STR("not called: the model rests after errors");
-}
-
-struct pool *pool_for(struct pool *const *pools, struct job *job, int64_t now_us)
-{
-	struct call *call = &job->call;
-	struct tries *tries = tries_of(job);
-	struct pool *soonest = NULL;
-	uint32_t at = 0;
-	int64_t soonest_us = 0;
-	for (uint32_t i = 0; i < call->model_count && i < TRIES_MODELS && call->attempts_left > 0; i++) {
-		if ((tries->spent >> i & 1) != 0)
-			continue;
-		struct pool *pool = pools[call->models[i]];
-		int64_t until_us = atomic_load_explicit(&pool->blocked_until_us, memory_order_relaxed);
-		bool open = until_us > now_us;
-		if (open)
-			note_skip(pool, job, i);
-		if (soonest == NULL || !open || until_us < soonest_us) {
-			soonest = pool;
-			soonest_us = open ? until_us : 0;
-			at = i;
-		}
-		if (!open)
-			break;
-	}
-	if (soonest == NULL) {
-		tries_given_up(job);
-		return NULL;
-	}
-	if (call->deadline_us != 0 && soonest_us >= call->deadline_us) {
-		tries_failed(job, OUTCOME_NO_MODEL,
-		              arena_printf(&job->arena, "every model left rests after errors for longer than the deadline allows%s%.*s",
-		                           tries->last_words.data != NULL ? "; " : "", STR_ARG(tries->last_words)));
-		return NULL;
-	}
-	if (call->model_at != at)
-		tries->tries_here = 0;
-	call->model_at = at;
-	call->not_before_us = soonest_us;
-	return soonest;
 }
 
 /* Into the line it belongs to. */
@@ -144,7 +94,7 @@ static void admit(struct pool *pool, struct job *job, int64_t now_us)
 
 static void place(struct pool *pool, struct job *job, int64_t now_us)
 {
-	struct pool *to = pool_for(pool->pools, job, now_us);
+	struct pool *to = pool_for(pool->pools, job, false, now_us);
 	if (to == NULL)
 		pool_finish(pool, job);
 	else if (to == pool)
@@ -177,6 +127,7 @@ static void start(struct pool *pool, struct job *job, bool trial, int64_t now_us
 {
 	struct call *call = &job->call;
 	struct tries *tries = tries_of(job);
+	pool_leave_line(job);
 	if (tries->built_for != pool->index) {
 		tries->body = pool->provider->build_request(pool->model, call, &job->arena);
 		idempotency_key(pool->hash, pool->cluster_id, &job->rec, call->purpose, pool->model->name, tries->body, tries->key);
@@ -333,8 +284,9 @@ static int64_t next_time(const struct pool *pool)
 
 static void hand_over(struct pool *pool)
 {
-	uint32_t waiting = (uint32_t)(pool->ready.count + pool->later.count), calling = transfers_active(pool->transfers);
-	atomic_store_explicit(&pool->waiting, waiting, memory_order_relaxed);
+	uint32_t waiting = atomic_load_explicit(&pool->waiting, memory_order_relaxed), calling = transfers_active(pool->transfers);
+	if (waiting < pool->crowd / 2)
+		atomic_store_explicit(&pool->crowded, false, memory_order_relaxed);
 	atomic_store_explicit(&pool->calling, calling, memory_order_relaxed);
 	atomic_store_explicit(&pool->connections, transfers_connections(pool->transfers), memory_order_relaxed);
 	gauge_set(pool->counts.waiting, waiting);

@@ -19,7 +19,7 @@
 
 struct pool_counts { /* series of the model; counting is atomic */
 	struct counter *calls[OUTCOME_COUNT]; /* made when first needed */
-	struct counter *retries, *repeated, *tokens_in, *tokens_cached, *tokens_out, *nano_usd;
+	struct counter *retries, *repeated, *tokens_in, *tokens_cached, *tokens_out, *nano_usd, *parked, *passed_over;
 	struct gauge *waiting, *calling, *breaker_open;
 	struct histogram *duration;
 	struct metrics *metrics;
@@ -29,6 +29,7 @@ struct pool {
 	/* constant after pool_open */
 	uint16_t index;
 	uint32_t concurrency;
+	uint32_t crowd; /* so many waiting records leave no room for other models'; 0: never */
 	const struct model_settings *model;
 	const struct provider *provider;
 	struct pool *const *pools; /* all of them, by index in settings.models */
@@ -45,8 +46,10 @@ struct pool {
 	_Atomic bool stop, sweep;
 	_Atomic int64_t blocked_until_us; /* by the breaker; 0: not */
 	_Atomic int blocked_by;           /* enum outcome */
-	_Atomic uint64_t answered, failed, retried;
-	_Atomic uint32_t waiting, calling, connections;
+	_Atomic uint64_t answered, failed, retried, parked, passed_over;
+	_Atomic uint32_t waiting; /* given to this pool and not on the wire: in its inbox or its lines */
+	_Atomic uint32_t calling, connections;
+	_Atomic bool crowded; /* that so many wait has been said */
 	struct pool_counts counts;
 	/* the pool's thread */
 	uint32_t seen_round, names_version;
@@ -71,9 +74,12 @@ void pool_poke(struct pool *pool);  /* wakes the thread. Thread: any. */
 /* What a model's transfers are made with; texts in arena. Thread: any. */
 struct transfers_setup pool_transfers_setup(const struct model_settings *model, const struct provider *provider,
                                             struct arena *arena);
-/* Picks the first model of the job's list that may be asked now, else the one that may be first. NULL: none is left or
- * the deadline comes sooner; the job has then failed. Thread: the job's owner. */
-struct pool *pool_for(struct pool *const *pools, struct job *job, int64_t now_us);
+/* Picks the first model of the job's list that may be asked now, else the one that may be first, and takes a place in its
+ * line. comes_in: it is new in the room, and limits.max_waiting holds for it. NULL: none is left, the deadline comes sooner, or
+ * it is to be parked; the job has then ended. Thread: the job's owner. */
+struct pool *pool_for(struct pool *const *pools, struct job *job, bool comes_in, int64_t now_us);
+void pool_join_line(struct pool *pool, struct job *job); /* Nothing where it is in that line. Thread: the job's owner. */
+void pool_leave_line(struct job *job);                   /* It starts, or leaves the room. Likewise. */
 void pool_push(struct pool *pool, struct list *jobs); /* Takes ownership. Thread: any. */
 
 /* Inside the pool's thread. */

@@ -47,6 +47,9 @@ static void open_series(struct pool *pool, struct metrics *metrics)
 	c->waiting = metrics_gauge(metrics, "pointsman_model_waiting", "Records in the model's waiting line.", labels);
 	c->calling = metrics_gauge(metrics, "pointsman_model_calls_in_flight", "Calls on the wire.", labels);
 	c->breaker_open = metrics_gauge(metrics, "pointsman_model_breaker_open", "1 while the model rests after errors.", labels);
+	c->parked = metrics_counter(metrics, "pointsman_model_parked_total", "Records put into the model's park topic.", labels);
+	c->passed_over = metrics_counter(metrics, "pointsman_model_passed_over_total",
+	                                 "Times the model was full and the next one of the route was looked at.", labels);
 	c->duration = metrics_histogram(metrics, "pointsman_model_call_duration_seconds", "From the start of a call to its end.",
 	                                labels);
 }

@@ -1,7 +1,7 @@
 /*
  * tries.c: bookkeeping of a job's tries.
  *
- * The one idea: whatever a pool does with a job ends in one of five functions here, so that state, outcome, message and
+ * The one idea: whatever a pool does with a job ends in one of six functions here, so that state, outcome, message and
  * attempts cannot tell different stories.
  */
 #include "worker/upstream/tries.h"
@@ -74,9 +74,12 @@ void tries_given_up(struct job *job)
 	if (message.data == NULL)
 		message = job->call.attempts_left == 0 ? STR("the record's attempts are used up") : STR("no model is left in the list");
 	const struct call *call = &job->call;
-	enum outcome outcome = call->attempt_count == 0 ? OUTCOME_NO_MODEL : call->attempts[call->attempt_count - 1].outcome;
+	const struct attempt *last = NULL; /* a model that was full has failed nobody */
 	for (uint32_t i = 0; i < call->attempt_count; i++)
-		if (call->attempts[i].outcome != outcome && call->attempts[i].model != call->attempts[call->attempt_count - 1].model)
+		last = call->attempts[i].outcome != OUTCOME_MODEL_FULL ? &call->attempts[i] : last;
+	enum outcome outcome = last == NULL ? OUTCOME_NO_MODEL : last->outcome;
+	for (const struct attempt *a = call->attempts; last != NULL && a < last; a++)
+		if (a->outcome != OUTCOME_MODEL_FULL && a->outcome != last->outcome && a->model != last->model)
 			outcome = OUTCOME_NO_MODEL;
 	tries_failed(job, outcome, message);
 }
@@ -90,6 +93,13 @@ void tries_expired(struct job *job)
 		message = arena_printf(&job->arena, "the deadline passed after %u attempts; %.*s", (unsigned)call->attempt_count,
 		                       STR_ARG(last));
 	tries_failed(job, OUTCOME_EXPIRED, message);
+}
+
+void tries_parked(struct job *job, struct str topic)
+{
+	job->call.outcome = job->outcome = OUTCOME_PARKED;
+	job->call.park_topic = topic;
+	(void)job_advance(job, JOB_FORWARDED); /* legal from DECIDED */
 }
 
 void tries_dropped(struct job *job)

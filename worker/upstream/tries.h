@@ -1,9 +1,11 @@
 /*
- * tries.h: what the room keeps of a job while it owns it, and the ways a job leaves: answered, failed, dropped.
+ * tries.h: what the room keeps of a job while it owns it, and the ways a job leaves: answered, failed, parked, dropped.
  * Everything lives in the job's arena. Thread: the job's owner.
  */
 #ifndef UPSTREAM_TRIES_H
 #define UPSTREAM_TRIES_H
+
+#include <stdatomic.h>
 
 #include "common/str.h"
 #include "worker/job/job.h"
@@ -18,6 +20,7 @@ struct tries {
 	uint64_t spent;      /* positions of the list that are used up */
 	uint64_t skipped;    /* positions skipped and noted as an attempt */
 	uint32_t round;      /* of upstream_abort when it came in */
+	_Atomic uint32_t *line; /* the count of the line it stands in; NULL: none */
 	bool trial;          /* the call on the wire is a trial of a half-open breaker */
 	bool cut_short;      /* its timeout is the deadline, not the model's */
 	struct str last_words; /* of the last failure, for a person; data NULL: none */
@@ -39,6 +42,8 @@ void tries_failed(struct job *job, enum outcome outcome, struct str message);
 /* The last attempt was the last: the outcome is its own, or no_model where different models failed differently. */
 void tries_given_up(struct job *job);
 void tries_expired(struct job *job);
+/* It leaves for a topic: never for a job in ASKING. */
+void tries_parked(struct job *job, struct str topic);
 void tries_dropped(struct job *job);
 
 #endif

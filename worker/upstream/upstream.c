@@ -50,6 +50,7 @@ static void take_apart(struct upstream *u)
 
 static enum rc open_pools(struct upstream *u, struct log *log, struct metrics *metrics, struct err *err)
 {
+	uint32_t max_jobs = u->settings->engine.max_jobs;
 	for (uint32_t i = 0; i < u->settings->model_count; i++) {
 		struct pool *pool = &u->pools[i];
 		const struct model_settings *model = &u->settings->models[i];
@@ -61,6 +62,8 @@ static enum rc open_pools(struct upstream *u, struct log *log, struct metrics *m
 		pool->log = log;
 		pool->cluster_id = u->cluster_id;
 		pool->abort_round = &u->abort_round;
+		if (model->when_full == FULL_WAIT)
+			pool->crowd = max_jobs - max_jobs / 10; /* some are always on the wire or being committed */
 		u->by_index[i] = pool;
 		if (pool->provider == NULL)
 			return err_set(err, RC_BAD_INPUT, "model %.*s: its provider is not built in", STR_ARG(model->name));
@@ -118,9 +121,9 @@ void upstream_submit(struct upstream *u, struct list *jobs)
 	for (struct link *l; (l = list_pop(jobs)) != NULL;) {
 		struct job *job = LINK_OWNER(struct job, link, l);
 		tries_begin(job, u->settings->engine.attempts, round);
-		struct pool *to = pool_for(u->by_index, job, now_us);
+		struct pool *to = pool_for(u->by_index, job, job->state == JOB_DECIDED, now_us);
 		if (to == NULL)
-			to = &u->pools[0]; /* it has failed already; a pool's thread hands it back */
+			to = &u->pools[0]; /* it has ended already; a pool's thread hands it back */
 		if (to != run_to && run_to != NULL)
 			pool_push(run_to, &run); /* neighbours for one pool go in one push */
 		run_to = to;
@@ -168,6 +171,9 @@ void upstream_pool_status(struct upstream *u, uint32_t model, struct pool_status
 	    .answered = atomic_load_explicit(&p->answered, memory_order_relaxed),
 	    .failed = atomic_load_explicit(&p->failed, memory_order_relaxed),
 	    .retried = atomic_load_explicit(&p->retried, memory_order_relaxed),
+	    .max_waiting = p->model->max_waiting,
+	    .parked = atomic_load_explicit(&p->parked, memory_order_relaxed),
+	    .passed_over = atomic_load_explicit(&p->passed_over, memory_order_relaxed),
 	    .breaker_open = atomic_load_explicit(&p->counts.breaker_open->value, memory_order_relaxed) != 0,
 	    .p50_us = histogram_quantile(p->counts.duration, 0.50),
 	    .p95_us = histogram_quantile(p->counts.duration, 0.95),

@@ -17,7 +17,8 @@ struct upstream;
 
 struct upstream_hooks {
 	void *ctx;
-	/* Finished jobs: state ANSWERED (job->call.outcome OK), FAILED or EXPIRED (job->outcome set), or DROPPED (its lease no
+	/* Finished jobs: state ANSWERED (job->call.outcome OK), FAILED or EXPIRED (job->outcome set), FORWARDED (to be
+	 * parked in job->call.park_topic), or DROPPED (its lease no
 	 * longer allowed a start). Takes ownership of all in list. Thread: a pool. Must not block. */
 	void (*done)(void *ctx, struct list *jobs);
 };
@@ -36,8 +37,8 @@ void upstream_stop(struct upstream *upstream);
 
 struct pool_status {
 	struct str model;
-	uint32_t waiting, calling, concurrency, connections;
-	uint64_t answered, failed, retried;
+	uint32_t waiting, max_waiting, calling, concurrency, connections; /* max_waiting 0: no bound */
+	uint64_t answered, failed, retried, parked, passed_over;
 	bool breaker_open;
 	int64_t p50_us, p95_us, p99_us;
 	double cost_usd;
