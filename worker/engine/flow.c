@@ -72,8 +72,9 @@ static void set_deadline(const struct flow *flow, struct job *job)
 {
 	const struct engine_settings *engine = &flow->shop.settings->engine;
 	int64_t left_ms = engine->default_deadline_ms - (flow->now_us - job->fetched_us) / 1000;
-	if (job->req.deadline_ms != 0) {
-		left_ms = job->req.deadline_ms - flow->now_ms;
+	int64_t deadline_ms = job->parked.deadline_ms != 0 ? job->parked.deadline_ms : job->req.deadline_ms;
+	if (deadline_ms != 0) {
+		left_ms = deadline_ms - flow->now_ms;
 		if (left_ms > engine->max_deadline_ms)
 			left_ms = engine->max_deadline_ms;
 	}
@@ -139,6 +140,13 @@ static void decode(struct flow *flow, struct job *job, struct list *decoded)
 
 /* ---- dispatch -------------------------------------------------------------------------------------------------------- */
 
+/* At least one: a record is not parked to fail without a call. */
+static uint32_t attempts_left(const struct flow *flow, const struct job *job)
+{
+	uint32_t all = flow->shop.settings->engine.attempts, used = job->parked.attempts;
+	return used < all ? all - used : 1;
+}
+
 static void ask_route(struct flow *flow, struct job *job, const struct route *route)
 {
 	job->call = (struct call){
@@ -152,7 +160,8 @@ static void ask_route(struct flow *flow, struct job *job, const struct route *ro
 		.response_format = job->req.response_format.data != NULL ? job->req.response_format : route->response_format,
 		.timeout_ms = route->timeout_ms,
 		.deadline_us = job->deadline_us,
-		.attempts_left = flow->shop.settings->engine.attempts,
+		.may_park = wire_may_park(flow->coder, job),
+		.attempts_left = attempts_left(flow, job),
 		.model = -1,
 	};
 	route_render(job->dec.policy, job);
@@ -343,7 +352,7 @@ static void enter(struct flow *flow, struct job *job, struct list *decoded)
 	case JOB_DROPPED: /* its partition went to another worker before anything was sent */
 		list_push(&flow->to_hand_back, &job->link);
 		break;
-	default: /* ANSWERED, FAILED, EXPIRED: back from a pool, or refused by the broker */
+	default: /* ANSWERED, FAILED, EXPIRED, FORWARDED to a park topic: back from a pool, or refused by the broker */
 		list_push(&flow->to_encode, &job->link);
 		break;
 	}

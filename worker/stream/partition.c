@@ -22,6 +22,7 @@ struct partition *partition_new(struct stream *s, struct str topic, const char *
 	p->topic = topic;
 	p->topic_name = topic_name;
 	p->number = number;
+	p->is_park_topic = settings_is_park_topic(s->settings, topic);
 	p->high = -1;
 	return p;
 }
@@ -222,6 +223,21 @@ static void adopt(struct partition *p, struct taken *t)
 	atomic_fetch_add_explicit(&s->outstanding, 1, memory_order_relaxed);
 }
 
+/* Records from park topics wait in the worker for a model that was full before. Half of the jobs, and of the bytes, is left to
+ * the other topics; else the worker would park what it has fetched and fetch what it has parked. */
+static bool has_no_room(const struct partition *p)
+{
+	const struct stream *s = p->stream;
+	if (!p->is_park_topic || p->taken_count == 0)
+		return false;
+	struct job_pool_use use = job_pool_use(s->pool);
+	uint32_t shares = 0;
+	for (uint32_t i = 0; i < s->partition_count; i++)
+		if (s->partitions[i]->is_park_topic && partition_is_owned(s->partitions[i]))
+			shares += 2;
+	return p->taken_count >= use.max_jobs / shares || use.bytes > use.max_bytes / 2;
+}
+
 /* Is this message dealt with? false: it stays the head of its partition. */
 static bool admit(struct partition *p, const rd_kafka_message_t *msg, struct list *out)
 {
@@ -237,7 +253,7 @@ static bool admit(struct partition *p, const rd_kafka_message_t *msg, struct lis
 		return true;
 	}
 	bool member, redelivered = place == PROGRESS_AWAITED || msg->offset < p->taken_top || p->suspects > 0;
-	if (!quarantine_admits(p, redelivered, &member) || turn_has_no_room(s, p, (struct str){msg->key, msg->key_len}))
+	if (has_no_room(p) || !quarantine_admits(p, redelivered, &member) || turn_has_no_room(s, p, (struct str){msg->key, msg->key_len}))
 		return false;
 	struct job *job = s->starved ? NULL : job_pool_take(s->pool, message_bytes(msg));
 	if (job == NULL) {

@@ -47,6 +47,7 @@ struct partition {
 	bool mark_due;             /* MARKING: not yet in a transaction; READING: the clean leave's */
 	bool hole_finishing;       /* a record that was found unfinished is to be in the next commit */
 	struct quarantined quarantine;
+	bool is_park_topic; /* what comes from here may wait for long: it leaves room for others */
 	uint32_t window; /* records of it in the worker, at most; 0: no such bound. Grows with each commit */
 	bool restart_due;          /* a released record lies behind the consumer */
 	bool in_batch;

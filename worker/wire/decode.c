@@ -9,6 +9,7 @@
 #include "common/fault.h"
 #include "common/json.h"
 #include "worker/wire/avro_read.h"
+#include "worker/wire/parked.h"
 #include "worker/wire/request.h"
 
 static int detect(struct str value)
@@ -110,6 +111,7 @@ enum rc wire_decode(struct wire_coder *coder, struct job *job, enum outcome *ret
 	struct str value = job->rec.value;
 	int format = in->format == FORMAT_AUTO ? detect(value) : in->format;
 	job->req.format = (uint8_t)(format == FORMAT_AUTO ? FORMAT_JSON : format);
+	parked_read(coder->wire->settings, job);
 	request_begin(job);
 	FAULT_POISON("decode", value.data, value.len);
 	if (in->max_bytes != 0 && value.len > in->max_bytes) {
@@ -132,6 +134,7 @@ enum rc wire_decode_nothing(struct wire_coder *coder, struct job *job)
 {
 	int format = coder->wire->settings->input.format;
 	job->req.format = (uint8_t)(format == FORMAT_AUTO ? FORMAT_JSON : format);
+	parked_read(coder->wire->settings, job);
 	request_begin(job);
 	return RC_OK;
 }

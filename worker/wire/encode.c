@@ -12,9 +12,11 @@
 #include "common/json.h"
 #include "worker/wire/event.h"
 #include "worker/wire/headers.h"
+#include "worker/wire/parked.h"
 #include "worker/wire/reply.h"
 
-enum { RECORD_OVERHEAD = 128, REPLY_HEADERS = 1 }; /* what Kafka adds to key, value and headers, generously */
+enum { RECORD_OVERHEAD = 128, HEADER_OVERHEAD = 10, REPLY_HEADERS = 1 }; /* what Kafka adds to key, value and headers, generously */
+enum { IDENTITY_BYTES = 512 }; /* names and numbers of parked.h */
 
 struct encoding {
 	struct wire_coder *coder;
@@ -175,6 +177,32 @@ static void encode_forward(struct encoding *e)
 		add_with_headers(e, OUTPUT_FORWARD, e->facts->route_topic, value);
 }
 
+/* The bytes as they came: what could not carry them whole would be another request. */
+static void encode_parked(struct encoding *e)
+{
+	struct job *job = e->job;
+	struct output out = {.header_count = 0};
+	parked_headers(e->settings, job, e->facts, &out);
+	size_t bytes = job->rec.value.len + job->rec.key.len + headers_bytes(&out) + RECORD_OVERHEAD, max = e->settings->output.max_bytes;
+	if (max != 0 && bytes > max) {
+		too_large(e, "parked record", bytes);
+		return;
+	}
+	struct output *to = add_output(e, OUTPUT_FORWARD, job->call.park_topic, job->rec.value);
+	to->headers = out.headers;
+	to->header_count = out.header_count;
+}
+
+bool wire_may_park(const struct wire_coder *coder, const struct job *job)
+{
+	const struct record *rec = &job->rec;
+	size_t max = coder->wire->settings->output.max_bytes, headers = 0;
+	for (uint32_t i = 0; i < rec->header_count; i++)
+		headers += rec->headers[i].name.len + rec->headers[i].value.len + HEADER_OVERHEAD;
+	headers += rec->topic.len + job->req.id.len + IDENTITY_BYTES;
+	return !job->parked.given && (max == 0 || rec->value.len + rec->key.len + headers + RECORD_OVERHEAD <= max);
+}
+
 static void encode_response(struct encoding *e)
 {
 	size_t bytes;
@@ -247,6 +275,8 @@ void wire_encode(struct wire_coder *coder, struct job *job, const struct wire_fa
 		become(&e, OUTCOME_INTERNAL, STR("the record came to its end without an outcome"));
 	if (job->outcome == OUTCOME_FORWARDED)
 		encode_forward(&e);
+	if (job->outcome == OUTCOME_PARKED)
+		encode_parked(&e);
 	if (outcome_info(job->outcome)->status != STATUS_NONE)
 		encode_response(&e);
 	encode_decision(&e);

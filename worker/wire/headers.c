@@ -8,6 +8,7 @@
 #include "worker/wire/headers.h"
 
 #include "worker/wire/event.h"
+#include "worker/wire/parked.h"
 
 static bool allowed(const struct output_settings *settings, struct str name)
 {
@@ -49,7 +50,7 @@ void headers_copy(const struct output_settings *settings, struct job *job, struc
 	out->headers = arena_array(&job->arena, (size_t)room + 1, sizeof *out->headers);
 	for (uint32_t i = 0; i < rec->header_count && out->header_count < room; i++) {
 		const struct header *h = &rec->headers[i];
-		if (!allowed(settings, h->name) || event_retells(rec, h->name) || bytes + h->name.len + h->value.len > HEADERS_MAX_BYTES)
+		if (!allowed(settings, h->name) || parked_is_header(h->name) || event_retells(rec, h->name) || bytes + h->name.len + h->value.len > HEADERS_MAX_BYTES)
 			continue;
 		traced |= str_is(h->name, "traceparent");
 		bytes += h->name.len + h->value.len;
@@ -84,21 +85,23 @@ void headers_dead_letter(const struct settings *settings, struct job *job, size_
 	struct arena *arena = &job->arena;
 	const struct record *rec = &job->rec;
 	const struct outcome_info *info = outcome_info(job->outcome);
+	const struct parked *first = &job->parked; /* a parked record goes back to where it came from first */
+	bool was_parked = first->topic.data != NULL;
 	uint32_t room = rec->header_count < HEADERS_MAX ? rec->header_count : HEADERS_MAX;
 	size_t bytes = 0;
 	out->headers = arena_array(arena, (size_t)room + OWN, sizeof *out->headers);
 	for (uint32_t i = 0; i < rec->header_count && out->header_count < room; i++) {
 		const struct header *h = &rec->headers[i];
-		if (of_dead_letter(h->name) || str_is(h->name, "pointsman-attempts") || bytes + h->name.len + h->value.len > HEADERS_MAX_BYTES)
+		if (of_dead_letter(h->name) || parked_is_header(h->name) || bytes + h->name.len + h->value.len > HEADERS_MAX_BYTES)
 			continue;
 		bytes += h->name.len + h->value.len;
 		add(out, h->name, h->value);
 	}
 	struct str message = job->error.data != NULL ? job->error : str_of(info->doc);
 	message.len = str_utf8_cut(message, 512);
-	add(out, STR("kafka_dlt-original-topic"), rec->topic.data != NULL ? rec->topic : STR(""));
-	add(out, STR("kafka_dlt-original-partition"), big_endian(arena, rec->partition, 4));
-	add(out, STR("kafka_dlt-original-offset"), big_endian(arena, rec->offset, 8));
+	add(out, STR("kafka_dlt-original-topic"), was_parked ? first->topic : rec->topic.data != NULL ? rec->topic : STR(""));
+	add(out, STR("kafka_dlt-original-partition"), big_endian(arena, was_parked ? first->partition : rec->partition, 4));
+	add(out, STR("kafka_dlt-original-offset"), big_endian(arena, was_parked ? first->offset : rec->offset, 8));
 	add(out, STR("kafka_dlt-original-timestamp"), big_endian(arena, rec->timestamp_ms, 8));
 	add(out, STR("kafka_dlt-original-timestamp-type"), types[rec->timestamp_type <= 2 ? rec->timestamp_type : 0]);
 	if (settings->kafka.group.data != NULL)

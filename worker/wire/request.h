@@ -25,7 +25,8 @@ enum {
 	REQUEST_MAX_PROMPT_BYTES = 8 * 1024 * 1024 /* put together from a template, which can name a field twice */
 };
 
-/* An empty request with the id that every record has: its event's where it is a CloudEvent, else topic-partition-offset. */
+/* An empty request with the id that every record has: the one it was parked with, its event's where it is a CloudEvent, else
+ * topic-partition-offset. */
 void request_begin(struct job *job);
 /* RC_OK, or RC_BAD_INPUT with NO_PROMPT or INVALID. Fields that could be read are filled even then; what could not is as
  * after request_begin. */

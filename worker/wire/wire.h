@@ -31,6 +31,9 @@ enum rc wire_decode(struct wire_coder *coder, struct job *job, enum outcome *ret
 /* In its place for a record whose value must not be looked at: the id is topic-partition-offset. RC_OK. */
 enum rc wire_decode_nothing(struct wire_coder *coder, struct job *job);
 
+/* A full model may send the record to its park topic: it has not been there yet, and fits through. After wire_decode. */
+bool wire_may_park(const struct wire_coder *coder, const struct job *job);
+
 /* What only the engine knows of a finished job. */
 struct wire_facts {
 	const char *worker_instance, *worker_version;
