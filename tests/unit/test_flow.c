@@ -262,6 +262,76 @@ static void a_topic_route_forwards_without_a_call(void **state)
 	job_pool_give(road->pool, job);
 }
 
+/* What the pool would do with it. */
+static void park(struct job *job)
+{
+	assert_true(job->call.may_park);
+	job->call.outcome = job->outcome = OUTCOME_PARKED;
+	job->call.park_topic = STR("parked");
+	assert_true(job_advance(job, JOB_FORWARDED));
+}
+
+static int64_t number(struct job *job, enum output_kind kind, const char *path)
+{
+	const struct json *tree = NULL;
+	int64_t n = -1;
+	assert_int_equal(json_parse(&job->arena, output_of(job, kind)->value, (struct json_limits){0}, &tree, NULL), RC_OK);
+	assert_true(json_i64(json_path(tree, str_of(path)), &n));
+	return n;
+}
+
+static void a_parked_record_keeps_its_deadline_and_is_not_parked_again(void **state)
+{
+	struct road *road = *state;
+	struct model_settings *little = &road->settings.models[0];
+	little->park_topic = STR("parked");
+	int64_t deadline_ms = clock_wall_ms() + 5000;
+	char text[128];
+	(void)snprintf(text, sizeof text, "{\"prompt\":\"hello\",\"deadline\":%lld}", (long long)deadline_ms); /* fits */
+	send(road, record(road, 30, text));
+	struct job *job = popped(&road->called);
+	park(job);
+	send(road, job);
+	job = popped(&road->handed_back);
+	assert_text(field(job, OUTPUT_DECISION, "outcome"), "parked");
+	const struct output *out = output_of(job, OUTPUT_FORWARD);
+	assert_text(out->value, text);
+
+	struct job *again = record(road, 8, text);
+	again->rec.topic = STR("parked");
+	again->rec.headers = out->headers;
+	again->rec.header_count = out->header_count;
+	send(road, again);
+	again = popped(&road->called);
+	assert_false(again->call.may_park);
+	assert_true(again->call.deadline_us <= clock_mono_us() + 5000000);
+	again->state = JOB_ANSWERED;
+	again->call.outcome = OUTCOME_OK;
+	again->call.model = 0;
+	again->call.text = STR("Hi.");
+	send(road, again);
+	again = popped(&road->handed_back);
+	assert_text(field(again, OUTPUT_RESPONSE, "id"), "in-3-30");
+	assert_text(field(again, OUTPUT_DECISION, "parked_from.topic"), "in");
+	assert_int_equal(number(again, OUTPUT_DECISION, "parked_from.offset"), 30);
+	assert_int_equal(number(again, OUTPUT_DECISION, "source.offset"), 8);
+	little->park_topic = STR_NULL;
+	job_pool_give(road->pool, job);
+	job_pool_give(road->pool, again);
+}
+
+static void a_record_that_would_not_fit_through_its_park_topic_waits(void **state)
+{
+	struct road *road = *state;
+	size_t before = road->settings.output.max_bytes;
+	road->settings.output.max_bytes = 600;
+	send(road, record(road, 31, "{\"prompt\":\"hello\"}"));
+	struct job *job = popped(&road->called);
+	assert_false(job->call.may_park);
+	road->settings.output.max_bytes = before;
+	job_pool_give(road->pool, job);
+}
+
 static void the_same_prompt_is_decided_once_and_then_known(void **state)
 {
 	struct road *road = *state;
@@ -382,6 +452,8 @@ int main(void)
 		ON_A_ROAD(bytes_that_are_no_record_become_a_dead_letter_and_no_call),
 		ON_A_ROAD(a_condemned_record_is_named_while_it_can_be_read_and_never_called_for),
 		ON_A_ROAD(a_topic_route_forwards_without_a_call),
+		ON_A_ROAD(a_parked_record_keeps_its_deadline_and_is_not_parked_again),
+		ON_A_ROAD(a_record_that_would_not_fit_through_its_park_topic_waits),
 		ON_A_ROAD(the_same_prompt_is_decided_once_and_then_known),
 		ON_A_ROAD(a_record_of_a_lost_partition_is_dropped_before_anything_is_done),
 		ON_A_ROAD(a_record_past_its_deadline_expires_without_a_call_or_a_dead_letter),

@@ -411,6 +411,145 @@ static void a_later_job_of_higher_priority_overtakes(void **state)
 	close_world(&w);
 }
 
+static void submit_some(struct world *w, struct job *jobs[], uint32_t count, uint32_t models)
+{
+	struct list list = {0};
+	for (uint32_t i = 0; i < count; i++) {
+		jobs[i] = new_job(w, models);
+		jobs[i]->call.may_park = true;
+		list_push(&list, &jobs[i]->link);
+	}
+	upstream_submit(w->upstream, &list);
+}
+
+static void a_full_model_is_passed_over_and_its_line_is_never_longer(void **state)
+{
+	(void)state;
+	static const struct reply silent = {.kind = REPLY_SILENT};
+	struct world w;
+	struct job *jobs[8];
+	struct pool_status st;
+	open_world(&w, &silent, 1, NULL, 0);
+	w.models[0].concurrency = 1;
+	w.models[0].max_waiting = 3;
+	w.models[0].when_full = FULL_NEXT;
+	start_world(&w);
+	submit_some(&w, jobs, 1, 2);
+	for (st.calling = 0; st.calling != 1 || st.waiting != 0; (void)usleep(1000)) /* a shorter sleep does no harm */
+		upstream_pool_status(w.upstream, 0, &st);
+	submit_some(&w, jobs, 8, 2); /* one is on the wire: three may wait, five go on */
+	await(&w, 5);
+	upstream_pool_status(w.upstream, 0, &st);
+	assert_int_equal(st.waiting, 3);
+	assert_int_equal(st.passed_over, 5);
+	for (int i = 3; i < 8; i++) {
+		assert_int_equal(jobs[i]->state, JOB_ANSWERED);
+		assert_int_equal(jobs[i]->call.model, 1);
+		assert_int_equal(jobs[i]->call.attempts[0].outcome, OUTCOME_MODEL_FULL);
+	}
+	upstream_abort(w.upstream);
+	await(&w, 4);
+	upstream_pool_status(w.upstream, 0, &st);
+	assert_int_equal(st.waiting, 0);
+	close_world(&w);
+}
+
+static void a_model_that_was_full_is_not_why_the_others_failed(void **state)
+{
+	(void)state;
+	static const struct reply silent = {.kind = REPLY_SILENT}, bad = {REPLY_JSON, 400, NULL, "{}"};
+	struct world w;
+	struct job *jobs[2];
+	open_world(&w, &silent, 1, &bad, 1);
+	w.models[0].concurrency = 1;
+	w.models[0].max_waiting = 1;
+	w.models[0].when_full = FULL_NEXT;
+	w.settings.engine.attempts = 1; /* what the second one does is the last word */
+	start_world(&w);
+	submit_some(&w, jobs, 2, 2); /* in one list: the first is still in the line when the second comes */
+	await(&w, 1);
+	assert_int_equal(jobs[1]->call.attempts[0].outcome, OUTCOME_MODEL_FULL);
+	assert_int_equal(jobs[1]->outcome, OUTCOME_MODEL_REFUSED);
+	upstream_abort(w.upstream);
+	await(&w, 1);
+	close_world(&w);
+}
+
+static void where_all_are_full_a_record_waits(void **state)
+{
+	(void)state;
+	static const struct reply good = {.kind = REPLY_JSON};
+	struct world w;
+	struct job *jobs[40];
+	open_world(&w, &good, 1, NULL, 0);
+	for (int m = 0; m < MODELS; m++) {
+		w.models[m].concurrency = 1;
+		w.models[m].max_waiting = 1;
+		w.models[m].when_full = FULL_NEXT;
+	}
+	start_world(&w);
+	submit_some(&w, jobs, 40, 2);
+	await(&w, 40);
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(jobs[i]->state, JOB_ANSWERED);
+	close_world(&w);
+}
+
+static void what_a_full_model_parks_has_been_called_by_nobody_and_may_be_parked(void **state)
+{
+	(void)state;
+	static const struct reply silent = {.kind = REPLY_SILENT};
+	struct world w;
+	struct job *jobs[6], *mine;
+	struct pool_status st;
+	open_world(&w, &silent, 1, NULL, 0);
+	w.models[0].concurrency = 1;
+	w.models[0].max_waiting = 2;
+	w.models[0].when_full = FULL_PARK;
+	w.models[0].park_topic = STR("parked");
+	start_world(&w);
+	submit_some(&w, jobs, 6, 2);
+	await(&w, 4);
+	for (int i = 2; i < 6; i++) {
+		assert_int_equal(jobs[i]->state, JOB_FORWARDED);
+		assert_int_equal(jobs[i]->outcome, OUTCOME_PARKED);
+		assert_true(str_is(jobs[i]->call.park_topic, "parked"));
+		assert_int_equal(jobs[i]->call.attempts_left, 4);
+		assert_int_equal(jobs[i]->call.attempts[0].outcome, OUTCOME_PARKED);
+	}
+	mine = new_job(&w, 1); /* it was parked before: it waits */
+	submit(&w, mine);
+	upstream_pool_status(w.upstream, 0, &st);
+	assert_int_equal(st.parked, 4);
+	upstream_abort(w.upstream);
+	await(&w, 3);
+	assert_int_equal(mine->state, JOB_DROPPED);
+	close_world(&w);
+}
+
+/* With another in its place, or with none: a full line is no reason to send it away. */
+static void a_retry_keeps_its_place_in_a_full_line(void **state)
+{
+	(void)state;
+	static const struct reply script[] = {{REPLY_JSON, 429, "Retry-After: 0.2\r\n", "{}"}, {.kind = REPLY_JSON}};
+	struct world w;
+	struct job *first[1], *more[1];
+	open_world(&w, script, 2, NULL, 0);
+	w.models[0].concurrency = 1;
+	w.models[0].max_waiting = 1;
+	w.models[0].when_full = FULL_PARK;
+	w.models[0].park_topic = STR("parked");
+	start_world(&w);
+	submit_some(&w, first, 1, 1);
+	while (atomic_load(&w.servers[0].requests) == 0)
+		(void)usleep(1000); /* a shorter sleep does no harm */
+	submit_some(&w, more, 1, 1);
+	await(&w, 2);
+	assert_int_equal(first[0]->state, JOB_ANSWERED);
+	assert_int_equal(first[0]->call.attempt_count, 2);
+	close_world(&w);
+}
+
 static void a_model_that_keeps_failing_is_skipped(void **state)
 {
 	(void)state;
@@ -604,6 +743,11 @@ int main(void)
 	    cmocka_unit_test(the_room_works_on_after_an_abort),
 	    cmocka_unit_test(a_waiting_job_expires_at_its_deadline),
 	    cmocka_unit_test(a_later_job_of_higher_priority_overtakes),
+	    cmocka_unit_test(a_full_model_is_passed_over_and_its_line_is_never_longer),
+	    cmocka_unit_test(a_model_that_was_full_is_not_why_the_others_failed),
+	    cmocka_unit_test(where_all_are_full_a_record_waits),
+	    cmocka_unit_test(what_a_full_model_parks_has_been_called_by_nobody_and_may_be_parked),
+	    cmocka_unit_test(a_retry_keeps_its_place_in_a_full_line),
 	    cmocka_unit_test(a_model_that_keeps_failing_is_skipped),
 	    cmocka_unit_test(the_line_of_a_hanging_model_moves_on_when_it_is_given_up),
 	    cmocka_unit_test(a_lone_model_is_waited_for_while_it_rests),

@@ -160,7 +160,7 @@ static void every_outcome_says_the_same_in_avro_as_in_json(void **state)
 		for (unsigned k = 0; k < 3; k++) {
 			const struct output *oa = output_of(&a, kinds[k].kind), *oj = output_of(&j, kinds[k].kind);
 			assert_int_equal(oa != NULL, oj != NULL);
-			if (oa == NULL)
+			if (oa == NULL || (outcome == OUTCOME_PARKED && kinds[k].kind == OUTPUT_FORWARD)) /* that goes as it came */
 				continue;
 			assert_memory_equal(oa->value.data, "\xC3\x01", 2);
 			uint64_t fingerprint;

@@ -432,7 +432,7 @@ static void an_answered_job_becomes_a_response_and_a_decision(void **state)
 	            "\"error_class\":null,\"retry_after_ms\":null,\"input_tokens\":10,\"output_tokens\":20,\"cost_usd\":0.5,\"checks\":[],"
 	            "\"estimated\":false,\"detail\":null}],\"model\":\"capable\",\"outcome\":\"ok\",\"decision_cost_usd\":0.125,"
 	            "\"call_cost_usd\":0.5,\"baseline_cost_usd\":0.25,\"shadow\":null,\"rollout\":null,\"redelivered\":false,"
-	            "\"worker\":{\"instance\":\"w0\",\"version\":\"0.1.0\"},\"decided_at\":1700000002500,\"finished_at\":1700000005000,\"reply_topic\":null}");
+	            "\"worker\":{\"instance\":\"w0\",\"version\":\"0.1.0\"},\"decided_at\":1700000002500,\"finished_at\":1700000005000,\"reply_topic\":null,\"parked_from\":null}");
 	arena_free(&job.arena);
 }
 
@@ -468,7 +468,7 @@ static void each_outcome_has_the_outputs_its_row_says(void **state)
 		const struct outcome_info *info = outcome_info((enum outcome)o);
 		assert_int_equal(output_of(&job, OUTPUT_RESPONSE) != NULL, info->status != STATUS_NONE);
 		assert_int_equal(output_of(&job, OUTPUT_DEAD_LETTER) != NULL, info->dead_letter);
-		assert_int_equal(output_of(&job, OUTPUT_FORWARD) != NULL, o == OUTCOME_FORWARDED);
+		assert_int_equal(output_of(&job, OUTPUT_FORWARD) != NULL, o == OUTCOME_FORWARDED || o == OUTCOME_PARKED);
 		assert_non_null(output_of(&job, OUTPUT_DECISION));
 		if (info->status >= STATUS_FAILED) {
 			struct arena arena;
@@ -589,6 +589,126 @@ static void headers_are_copied_by_an_allow_list(void **state)
 	arena_free(&job.arena);
 }
 
+static const struct header *named(const struct output *out, const char *name, unsigned *count)
+{
+	const struct header *found = NULL;
+	*count = 0;
+	for (uint32_t i = 0; i < out->header_count; i++)
+		if (str_is(out->headers[i].name, name)) {
+			found = &out->headers[i];
+			++*count;
+		}
+	return found;
+}
+
+/* From the request's topic to the park topic and back, by the bytes that a broker would carry. */
+static void a_parked_record_is_the_same_request_when_it_comes_back(void **state)
+{
+	(void)state;
+	struct settings settings = base_settings();
+	struct model_settings models[1] = {{.name = STR("small"), .park_topic = STR("parked")}};
+	settings.models = models;
+	settings.model_count = 1;
+	settings.engine.attempts = 4;
+	struct header headers[] = {{STR("mine"), STR("1")}, {STR("pointsman-id"), STR("forged")}, {STR("pointsman-parked"), STR("1")}};
+	struct job job, again;
+	struct err err;
+	enum outcome outcome;
+	unsigned count;
+	job_begin(&job, STR("{\"prompt\":\"hi\"}"));
+	job.rec.headers = headers;
+	job.rec.header_count = COUNT(headers);
+	assert_int_equal(decode(&settings, &job, &outcome, &err), RC_OK);
+	assert_false(job.origin.given); /* the request's topic is no park topic */
+	assert_str(job.req.id, "in-3-41");
+	job.outcome = OUTCOME_PARKED;
+	job.call = (struct call){.park_topic = STR("parked"), .attempts_left = 3, .model = -1};
+	job.deadline_us = facts.now_us + 7000000;
+	encode(&settings, &job);
+	assert_null(output_of(&job, OUTPUT_RESPONSE));
+	assert_null(output_of(&job, OUTPUT_DEAD_LETTER));
+	const struct output *out = output_of(&job, OUTPUT_FORWARD);
+	assert_str(out->topic, "parked");
+	assert_true(str_eq(out->value, job.rec.value) && str_eq(out->key, job.rec.key));
+	assert_str(named(out, "mine", &count)->value, "1");
+	assert_str(named(out, "pointsman-id", &count)->value, "in-3-41");
+	assert_int_equal(count, 1);
+
+	job_begin(&again, out->value);
+	again.rec.topic = STR("parked");
+	again.rec.offset = 7;
+	again.rec.headers = out->headers;
+	again.rec.header_count = out->header_count;
+	assert_int_equal(decode(&settings, &again, &outcome, &err), RC_OK);
+	assert_true(again.origin.given);
+	assert_str(again.req.id, "in-3-41");
+	assert_int_equal(again.origin.deadline_ms, facts.now_ms + 7000);
+	assert_int_equal(again.origin.attempts, 1);
+	again.outcome = OUTCOME_BAD_ANSWER;
+	settings.output.header_allow = (struct str_list){&(struct str){"*", 1}, 1};
+	encode(&settings, &again);
+	const char *decision = arena_cstr(&again.arena, output_of(&again, OUTPUT_DECISION)->value);
+	assert_non_null(strstr(decision, "\"parked_from\":{\"topic\":\"in\",\"partition\":3,\"offset\":41}"));
+	assert_non_null(strstr(decision, "\"source\":{\"topic\":\"parked\",\"partition\":3,\"offset\":7"));
+	const struct output *dead = output_of(&again, OUTPUT_DEAD_LETTER);
+	assert_str(header_of(dead, "kafka_dlt-original-topic"), "in"); /* to be sent back as what it was */
+	assert_null(header_of(dead, "pointsman-id").data);
+	assert_str(header_of(output_of(&again, OUTPUT_RESPONSE), "mine"), "1");
+	assert_null(header_of(output_of(&again, OUTPUT_RESPONSE), "pointsman-id").data);
+	arena_free(&again.arena);
+	arena_free(&job.arena);
+}
+
+static void the_identity_of_a_parked_record_is_believed_only_where_it_can_be(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *topic, *name, *value;
+		bool given;
+		const char *id, *from; /* NULL: none */
+		int64_t deadline_ms;
+	} cases[] = {
+		{"in", "pointsman-id", "x", false, "in-3-41", NULL, 0},
+		{"parked", "pointsman-id", "x", true, "x", NULL, 0},
+		{"parked", "pointsman-id", "", true, "parked-3-41", NULL, 0},
+		{"parked", "pointsman-id", "\xff", true, "parked-3-41", NULL, 0},
+		{"parked", "pointsman-source", "in/2/9", true, "parked-3-41", "in", 0},
+		{"parked", "pointsman-source", "in/-2/9", true, "parked-3-41", NULL, 0},
+		{"parked", "pointsman-source", "in/2", true, "parked-3-41", NULL, 0},
+		{"parked", "pointsman-source", "/2/9", true, "parked-3-41", NULL, 0},
+		{"parked", "pointsman-source", "in/2/9/9", true, "parked-3-41", NULL, 0},
+		{"parked", "pointsman-source", "in/99999999999/9", true, "parked-3-41", NULL, 0},
+		{"parked", "pointsman-deadline", "1800000000000", true, "parked-3-41", NULL, 1800000000000},
+		{"parked", "pointsman-deadline", "-1", true, "parked-3-41", NULL, 0},
+		{"parked", "pointsman-deadline", "soon", true, "parked-3-41", NULL, 0},
+		{"parked", "pointsman-parked", "0", false, "parked-3-41", NULL, 0},
+	};
+	struct settings settings = base_settings();
+	struct model_settings models[1] = {{.name = STR("small"), .park_topic = STR("parked")}};
+	settings.models = models;
+	settings.model_count = 1;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct header headers[] = {{STR("pointsman-parked"), STR("1")}, {str_of(cases[i].name), str_of(cases[i].value)}};
+		struct job job;
+		struct err err;
+		enum outcome outcome;
+		job_begin(&job, STR("{\"prompt\":\"hi\"}"));
+		job.rec.topic = str_of(cases[i].topic);
+		job.rec.headers = headers;
+		job.rec.header_count = COUNT(headers);
+		assert_int_equal(decode(&settings, &job, &outcome, &err), RC_OK);
+		if (job.origin.given != cases[i].given)
+			fail_msg("case %zu", i);
+		assert_str(job.req.id, cases[i].id);
+		if (cases[i].from == NULL)
+			assert_null(job.origin.topic.data);
+		else
+			assert_str(job.origin.topic, cases[i].from);
+		assert_int_equal(job.origin.deadline_ms, cases[i].deadline_ms);
+		arena_free(&job.arena);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -606,6 +726,8 @@ int main(void)
 		cmocka_unit_test(a_dead_letter_has_the_original_bytes_and_springs_headers),
 		cmocka_unit_test(outputs_over_the_limit_become_a_failure_that_fits),
 		cmocka_unit_test(headers_are_copied_by_an_allow_list),
+		cmocka_unit_test(a_parked_record_is_the_same_request_when_it_comes_back),
+		cmocka_unit_test(the_identity_of_a_parked_record_is_believed_only_where_it_can_be),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,7 +72,7 @@ static void set_deadline(const struct flow *flow, struct job *job)
 {
 	const struct engine_settings *engine = &flow->shop.settings->engine;
 	int64_t left_ms = engine->default_deadline_ms - (flow->now_us - job->fetched_us) / 1000;
-	int64_t deadline_ms = job->parked.deadline_ms != 0 ? job->parked.deadline_ms : job->req.deadline_ms;
+	int64_t deadline_ms = job->origin.deadline_ms != 0 ? job->origin.deadline_ms : job->req.deadline_ms;
 	if (deadline_ms != 0) {
 		left_ms = deadline_ms - flow->now_ms;
 		if (left_ms > engine->max_deadline_ms)
@@ -143,7 +143,7 @@ static void decode(struct flow *flow, struct job *job, struct list *decoded)
 /* At least one: a record is not parked to fail without a call. */
 static uint32_t attempts_left(const struct flow *flow, const struct job *job)
 {
-	uint32_t all = flow->shop.settings->engine.attempts, used = job->parked.attempts;
+	uint32_t all = flow->shop.settings->engine.attempts, used = job->origin.attempts;
 	return used < all ? all - used : 1;
 }
 

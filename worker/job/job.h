@@ -63,7 +63,7 @@ struct request {
 
 /* What a record from a park topic was before it was parked. Written by wire_decode; believed only where the configuration names
  * the topic as a model's park topic. */
-struct parked {
+struct origin {
 	bool given;
 	struct str topic; /* data NULL: not known */
 	int32_t partition;
@@ -175,7 +175,7 @@ struct job {
 	struct str error; /* what went wrong, for a person; data NULL: nothing */
 	struct arena arena;
 	struct record rec;
-	struct parked parked;
+	struct origin origin;
 	struct request req;
 	struct decision dec;
 	struct call call;

@@ -142,8 +142,9 @@ static const struct config_option limits[] = {
 	        "other models too. next: the next model of the route is asked; where all are full the record waits. park: the record goes to "
 	        "park_topic, and is answered from there."},
 	{.name = "park_topic", .kind = OPTION_STR, .offset = AT(park_topic), .example = "# llm.parked.small",
-	 .doc = "Topic of the records that wait outside the worker. List it in input.topics, here or in another deployment that has this same "
-	        "setting. A record is parked once: what comes from here waits. Keys keep no order through it."},
+	 .doc = "Topic of the records that wait outside the worker. List it in input.topics, here or in another deployment; that one "
+	        "names it here too, with any when_full, or the records would be taken for new ones. A record is parked once: what comes "
+	        "from here waits, in half of engine.max_jobs at most. Keys keep no order through it."},
 	END,
 };
 
@@ -195,8 +196,6 @@ static enum rc check_share(const struct settings *settings, const struct model_s
 		return config_error_hint(config_get(limits_at, "when_full"), err, "add \"max_waiting: 200\"", "without max_waiting the model is never full");
 	if (m->when_full == FULL_PARK && m->park_topic.len == 0)
 		return config_error_hint(config_get(limits_at, "when_full"), err, "add \"park_topic: NAME\"", "park needs a topic to park in");
-	if (m->when_full != FULL_PARK && m->park_topic.data != NULL)
-		return config_error_hint(topic, err, "add \"when_full: park\"", "nothing is parked here");
 	for (size_t i = 0; m->park_topic.data != NULL && i < sizeof outputs / sizeof outputs[0]; i++)
 		if (str_eq(m->park_topic, outputs[i]))
 			return config_error(topic, err, "this is an output topic: what is parked there would never be answered");

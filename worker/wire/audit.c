@@ -24,16 +24,16 @@ static void tell_source(struct sink *s, const struct record *rec)
 	s->close(s);
 }
 
-static void tell_parked_from(struct sink *s, const struct parked *parked)
+static void tell_parked_from(struct sink *s, const struct origin *origin)
 {
-	if (parked->topic.data == NULL) {
+	if (origin->topic.data == NULL) {
 		s->null(s, "parked_from");
 		return;
 	}
 	s->open_record(s, "parked_from");
-	s->text(s, "topic", parked->topic);
-	s->whole(s, "partition", parked->partition);
-	s->whole(s, "offset", parked->offset);
+	s->text(s, "topic", origin->topic);
+	s->whole(s, "partition", origin->partition);
+	s->whole(s, "offset", origin->offset);
 	s->close(s);
 }
 
@@ -187,5 +187,5 @@ void records_decision(struct sink *s, const struct telling *t)
 	tell_optional(s, "decided_at", job->decided_us != 0 ? facts->now_ms - (facts->now_us - job->decided_us) / 1000 : 0);
 	s->whole(s, "finished_at", facts->now_ms);
 	s->text(s, "reply_topic", t->reply_topic);
-	tell_parked_from(s, &job->parked);
+	tell_parked_from(s, &job->origin);
 }

@@ -200,7 +200,7 @@ bool wire_may_park(const struct wire_coder *coder, const struct job *job)
 	for (uint32_t i = 0; i < rec->header_count; i++)
 		headers += rec->headers[i].name.len + rec->headers[i].value.len + HEADER_OVERHEAD;
 	headers += rec->topic.len + job->req.id.len + IDENTITY_BYTES;
-	return !job->parked.given && (max == 0 || rec->value.len + rec->key.len + headers + RECORD_OVERHEAD <= max);
+	return !job->origin.given && (max == 0 || rec->value.len + rec->key.len + headers + RECORD_OVERHEAD <= max);
 }
 
 static void encode_response(struct encoding *e)

@@ -85,7 +85,7 @@ void headers_dead_letter(const struct settings *settings, struct job *job, size_
 	struct arena *arena = &job->arena;
 	const struct record *rec = &job->rec;
 	const struct outcome_info *info = outcome_info(job->outcome);
-	const struct parked *first = &job->parked; /* a parked record goes back to where it came from first */
+	const struct origin *first = &job->origin; /* a parked record goes back to where it came from first */
 	bool was_parked = first->topic.data != NULL;
 	uint32_t room = rec->header_count < HEADERS_MAX ? rec->header_count : HEADERS_MAX;
 	size_t bytes = 0;

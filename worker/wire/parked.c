@@ -45,7 +45,7 @@ static int64_t number_of(struct str text, int64_t max)
 }
 
 /* TOPIC/PARTITION/OFFSET; a topic's name holds no slash. */
-static void read_source(struct str text, struct parked *ret)
+static void read_source(struct str text, struct origin *ret)
 {
 	const char *first = text.len != 0 ? memchr(text.data, '/', text.len) : NULL;
 	if (first == NULL || first == text.data || !str_utf8_valid(text))
@@ -66,18 +66,18 @@ static void read_source(struct str text, struct parked *ret)
 void parked_read(const struct settings *settings, struct job *job)
 {
 	const struct record *rec = &job->rec;
-	job->parked = (struct parked){.given = false};
+	job->origin = (struct origin){.given = false};
 	if (rec->header_count == 0 || !settings_is_park_topic(settings, rec->topic) || !str_is(value_of(rec, PARKED), "1"))
 		return;
-	struct parked *parked = &job->parked;
+	struct origin *origin = &job->origin;
 	struct str id = value_of(rec, ID);
-	parked->given = true;
+	origin->given = true;
 	if (id.len != 0 && id.len <= PARKED_MAX_ID && str_utf8_valid(id) && memchr(id.data, '\0', id.len) == NULL)
-		parked->id = id;
-	parked->deadline_ms = number_of(value_of(rec, DEADLINE), PARKED_MAX_MS);
-	parked->fetched_at_ms = number_of(value_of(rec, FETCHED_AT), PARKED_MAX_MS);
-	parked->attempts = (uint32_t)number_of(value_of(rec, ATTEMPTS), 1000);
-	read_source(value_of(rec, SOURCE), parked);
+		origin->id = id;
+	origin->deadline_ms = number_of(value_of(rec, DEADLINE), PARKED_MAX_MS);
+	origin->fetched_at_ms = number_of(value_of(rec, FETCHED_AT), PARKED_MAX_MS);
+	origin->attempts = (uint32_t)number_of(value_of(rec, ATTEMPTS), 1000);
+	read_source(value_of(rec, SOURCE), origin);
 }
 
 static void add(struct output *out, unsigned which, struct str value)

@@ -13,7 +13,7 @@
 #include "worker/job/settings.h"
 #include "worker/wire/wire.h"
 
-/* Fills job->parked. Nothing is given where the record's topic is no model's park topic: whoever can write there can write
+/* Fills job->origin. Nothing is given where the record's topic is no model's park topic: whoever can write there can write
  * these headers, and nobody else is believed. */
 void parked_read(const struct settings *settings, struct job *job);
 /* Whether a header is one of these names: copied to no other output. */

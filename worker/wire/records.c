@@ -48,8 +48,8 @@ static void tell_latency(struct sink *s, const struct telling *t)
 	int64_t queued = 0, here = ms_between(job->fetched_us, t->facts->now_us);
 	if (job->rec.timestamp_type != 0 && job->rec.timestamp_ms > 0)
 		queued = t->facts->now_ms - here - job->rec.timestamp_ms;
-	if (job->parked.fetched_at_ms != 0) /* its own timestamp is that of the parking */
-		queued = t->facts->now_ms - here - job->parked.fetched_at_ms;
+	if (job->origin.fetched_at_ms != 0) /* its own timestamp is that of the parking */
+		queued = t->facts->now_ms - here - job->origin.fetched_at_ms;
 	if (queued < 0) /* the producer's clock is ahead of ours */
 		queued = 0;
 	s->open_record(s, "latency_ms");

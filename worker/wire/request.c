@@ -356,7 +356,7 @@ void request_begin(struct job *job)
 {
 	uint8_t format = job->req.format;
 	job->req = (struct request){.temperature = NAN, .format = format};
-	job->req.id = job->parked.id.data != NULL ? job->parked.id : event_id(&job->rec);
+	job->req.id = job->origin.id.data != NULL ? job->origin.id : event_id(&job->rec);
 	if (job->req.id.data != NULL)
 		return;
 	struct buf id;
