@@ -2,6 +2,7 @@
 
 import copy
 import json
+import subprocess
 import time
 from collections import Counter
 
@@ -9,6 +10,7 @@ import pytest
 
 from conftest import PARTITIONS
 from services import ModelSim, eventually
+from worker import BINARY
 
 SLOW, FAST = 240, 80  # four times what the worker holds come before the first fast one
 LIMITS = {"concurrency": 4, "max_waiting": 16}
@@ -155,6 +157,36 @@ def test_a_later_record_of_higher_priority_takes_the_next_place(deployment, slow
     ledger.wait(8, timeout=60)
     order = sorted(ledger.decisions, key=lambda d: d.value["attempts"][0]["started_at"])
     assert [d.value["request_id"] for d in order[:2]] == ["first", "urgent"]
+
+
+def test_a_retry_keeps_its_place_before_those_that_came_later(deployment, slow):
+    prepare(deployment, slow, concurrency=1)
+    slow.configure(stall=0, p429=1, retry_after=1)
+    ledger = deployment.ledger()
+    worker = deployment.worker(POLICY).start()
+    send(deployment, {"retried": "a question about taxes"})
+    eventually(lambda: model(worker)["retried"] == 1, 60, "it is to be tried again")
+    slow.configure(stall=1, p429=0)
+    send(deployment, {"between": "a question about taxes, while the place is free"})
+    eventually(lambda: model(worker)["calling"] == 1, 60, "the only place is taken")
+    send(deployment, {"later": "a question about taxes, while the place is taken"})
+    eventually(lambda: model(worker)["waiting"] == 2, 60, "two wait")
+    time.sleep(1.5)  # the retry is due
+    slow.configure(stall=0, latency_ms=20)
+    ledger.wait(3, timeout=60)
+    calls = {d.value["request_id"]: d.value["attempts"] for d in ledger.decisions}
+    assert len(calls["retried"]) == 2 and calls["retried"][1]["started_at"] < calls["later"][0]["started_at"]
+
+
+def test_park_topics_are_made_and_asked_for(deployment, slow):
+    topic = deployment.name + ".parked"
+    prepare(deployment, slow, when_full="park", park_topic=topic)
+    worker = deployment.worker(POLICY).start(ready=False)
+    assert worker.process.wait(60) != 0
+    assert f"output topic {topic} does not exist" in worker.log_text()
+    made = subprocess.run([BINARY, "topics", "--create", "-c", worker.path], env=worker.environment(), capture_output=True, text=True)
+    assert made.returncode == 0 and topic in made.stdout, made.stdout + made.stderr
+    worker.start()
 
 
 def test_a_deadline_of_next_year_holds_its_partition_no_longer_than_max_deadline(deployment, slow):

@@ -64,12 +64,14 @@ class Worker:
         self.process = None
         self.env = dict(env or {})
 
+    def environment(self):
+        secrets = {"POINTSMAN_CACHE_SECRET": "a-secret-for-tests-only-0123456789abcdef", "MODEL_KEY": "sk-for-tests"}
+        return {**os.environ, **secrets, **self.env}
+
     def start(self, ready=True, timeout=60):
-        env = {**os.environ, "POINTSMAN_CACHE_SECRET": "a-secret-for-tests-only-0123456789abcdef", "MODEL_KEY": "sk-for-tests"}
-        env.update(self.env)
         binary = FAULTS_BINARY if self.env.keys() & {"POINTSMAN_FAULT", "POINTSMAN_BUG", "POINTSMAN_POISON"} else BINARY
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([binary, "run", "-c", self.path], stdout=log, stderr=log, env=env)
+            self.process = subprocess.Popen([binary, "run", "-c", self.path], stdout=log, stderr=log, env=self.environment())
         if ready:
             self.wait_ready(timeout)
         return self

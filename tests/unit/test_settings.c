@@ -106,7 +106,7 @@ static void every_setting_arrives_in_its_field(void **state)
 		"    auth: {header: api-key}\n"
 		"    headers: {x-team: support}\n"
 		"    query: {api-version: 2024-10-21}\n"
-		"    limits: {concurrency: 256}\n"
+		"    limits: {concurrency: 256, max_waiting: 2k, when_full: park, park_topic: later}\n"
 		"    timeout: 1.5s\n"
 		"    connect_timeout: 250ms\n"
 		"    max_answer_bytes: 2 MB\n"
@@ -143,6 +143,8 @@ static void every_setting_arrives_in_its_field(void **state)
 		assert_true(str_is(m->params_set.items[i].name, set[i][0]) && str_is(m->params_set.items[i].value, set[i][1]));
 	assert_true(m->params_drop.count == 1 && str_is(m->params_rename.items[0].value, "mct"));
 	assert_true(m->concurrency == 256 && m->timeout_ms == 1500 && m->connect_timeout_ms == 250);
+	assert_true(m->max_waiting == 2000 && m->when_full == FULL_PARK && str_is(m->park_topic, "later"));
+	assert_true(settings_is_park_topic(&s, STR("later")) && !settings_is_park_topic(&s, STR("t1")));
 	assert_true(m->max_answer_bytes == 2000000 && m->allow_addresses.count == 1);
 	assert_true(str_is(m->headers.items[0].name, "x-team") && str_is(m->query.items[0].value, "2024-10-21") && m->at->line == 27);
 	assert_true(s.models[1].price.cached == 0.3 && settings_model(&s, STR("big")) == 1);
@@ -174,6 +176,17 @@ static const struct {
 	 "     |                              ^~~~~~~~~  for example http://localhost:8000/v1"},
 	{"!kafka: {brokers: b}\nmodels:\n- {name: m, base_url: 'http://h', price: free}\n- {name: m, base_url: 'http://h', price: free}\npolicy: p\n",
 	 "s.yaml:4:10: error: a model \"m\" is already in line 3\n   4 | - {name: m, base_url: 'http://h', price: free}\n     |          ^"},
+	{"!kafka: {brokers: b}\nmodels: [{name: m, base_url: 'http://h', price: free, limits: {when_full: next}}]\npolicy: p\n",
+	 "s.yaml:2:75: error: without max_waiting the model is never full\n   2 | models: [{name: m, base_url: 'http://h', price: free, limits: {when_full: next}}]\n"
+	 "     |                                                                           ^~~~  add \"max_waiting: 200\""},
+	{"!kafka: {brokers: b}\nmodels: [{name: m, base_url: 'http://h', price: free, limits: {max_waiting: 1, when_full: park}}]\npolicy: p\n",
+	 "s.yaml:2:91: error: park needs a topic to park in\n"
+	 "   2 | models: [{name: m, base_url: 'http://h', price: free, limits: {max_waiting: 1, when_full: park}}]\n"
+	 "     |                                                                                           ^~~~  add \"park_topic: NAME\""},
+	{"!kafka: {brokers: b}\nmodels: [{name: m, base_url: 'http://h', price: free, limits: {park_topic: llm.decisions}}]\npolicy: p\n",
+	 "s.yaml:2:76: error: this is an output topic: what is parked there would never be answered\n"
+	 "   2 | models: [{name: m, base_url: 'http://h', price: free, limits: {park_topic: llm.decisions}}]\n"
+	 "     |                                                                            ^~~~~~~~~~~~~"},
 	{"rollout: {mode: shadow}\n", "s.yaml:4:1: error: unknown setting \"rollout\"\n   4 | rollout: {mode: shadow}\n     | ^~~~~~~"},
 	{"engin: {max_jobs: 1}\n", "s.yaml:4:1: error: unknown setting \"engin\"\n   4 | engin: {max_jobs: 1}\n     | ^~~~~  did you mean \"engine\"?"},
 	{"cache: {secert_env: X}\n",

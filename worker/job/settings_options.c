@@ -87,7 +87,7 @@ static const struct config_option input[] = {
 	{.name = "ordering", .kind = OPTION_ENUM, .offset = AT(input, ordering), .fallback = "none", .choices = "none|key",
 	 .doc = "key: a record is begun only when the one before it of the same partition and key is committed, so two updates of one "
 	        "ticket are never answered swapped; other keys go on, and records without a key have no order. A key then has one call "
-	        "at a time. Destination topics, dead letters and what is redriven from them keep no order among each other."},
+	        "at a time. Destination topics, parked records, dead letters and what is redriven from them keep no order among each other."},
 	{.name = "fields", .kind = OPTION_SECTION, .offset = 0, .sub = input_fields,
 	 .doc = "Where the fields are in your own records (paths such as ticket.body). Without a path the field has its own name."},
 	{.name = "schema_dir", .kind = OPTION_STR, .offset = AT(input, schema_dir), .example = "# schemas/",
