@@ -176,17 +176,12 @@ static const struct {
 	 "     |                              ^~~~~~~~~  for example http://localhost:8000/v1"},
 	{"!kafka: {brokers: b}\nmodels:\n- {name: m, base_url: 'http://h', price: free}\n- {name: m, base_url: 'http://h', price: free}\npolicy: p\n",
 	 "s.yaml:4:10: error: a model \"m\" is already in line 3\n   4 | - {name: m, base_url: 'http://h', price: free}\n     |          ^"},
-	{"!kafka: {brokers: b}\nmodels: [{name: m, base_url: 'http://h', price: free, limits: {when_full: next}}]\npolicy: p\n",
-	 "s.yaml:2:75: error: without max_waiting the model is never full\n   2 | models: [{name: m, base_url: 'http://h', price: free, limits: {when_full: next}}]\n"
-	 "     |                                                                           ^~~~  add \"max_waiting: 200\""},
-	{"!kafka: {brokers: b}\nmodels: [{name: m, base_url: 'http://h', price: free, limits: {max_waiting: 1, when_full: park}}]\npolicy: p\n",
-	 "s.yaml:2:91: error: park needs a topic to park in\n"
-	 "   2 | models: [{name: m, base_url: 'http://h', price: free, limits: {max_waiting: 1, when_full: park}}]\n"
-	 "     |                                                                                           ^~~~  add \"park_topic: NAME\""},
-	{"!kafka: {brokers: b}\nmodels: [{name: m, base_url: 'http://h', price: free, limits: {park_topic: llm.decisions}}]\npolicy: p\n",
-	 "s.yaml:2:76: error: this is an output topic: what is parked there would never be answered\n"
-	 "   2 | models: [{name: m, base_url: 'http://h', price: free, limits: {park_topic: llm.decisions}}]\n"
-	 "     |                                                                            ^~~~~~~~~~~~~"},
+	{"!kafka: {brokers: b}\nmodels:\n- name: m\n  base_url: http://h\n  price: free\n  limits: {when_full: next}\npolicy: p\n",
+	 "s.yaml:6:23: error: without max_waiting the model is never full\n   6 |   limits: {when_full: next}\n     |                       ^~~~  add \"max_waiting: 200\""},
+	{"!kafka: {brokers: b}\nmodels:\n- name: m\n  base_url: http://h\n  price: free\n  limits: {max_waiting: 1, when_full: park}\npolicy: p\n",
+	 "s.yaml:6:39: error: park needs a topic to park in\n   6 |   limits: {max_waiting: 1, when_full: park}\n     |                                       ^~~~  add \"park_topic: NAME\""},
+	{"!kafka: {brokers: b}\nmodels:\n- name: m\n  base_url: http://h\n  price: free\n  limits: {park_topic: llm.decisions}\npolicy: p\n",
+	 "s.yaml:6:24: error: this is an output topic: what is parked there would never be answered\n   6 |   limits: {park_topic: llm.decisions}\n     |                        ^~~~~~~~~~~~~"},
 	{"rollout: {mode: shadow}\n", "s.yaml:4:1: error: unknown setting \"rollout\"\n   4 | rollout: {mode: shadow}\n     | ^~~~~~~"},
 	{"engin: {max_jobs: 1}\n", "s.yaml:4:1: error: unknown setting \"engin\"\n   4 | engin: {max_jobs: 1}\n     | ^~~~~  did you mean \"engine\"?"},
 	{"cache: {secert_env: X}\n",
