@@ -1,0 +1,143 @@
+/*
+ * decide.c: a block of requests shared out over threads.
+ *
+ * The one idea: threads take the next request by one counter and write to its own place in the results, so the order of the
+ * threads shows nowhere. Each has a scratch of the router and two arenas: one for the job at hand, one for what results keep.
+ */
+#include "worker/lab/decide.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "worker/route/language.h"
+
+enum { MAX_THREADS = 64, ROWS_A_THREAD = 64 /* fewer are not worth another thread */ };
+
+struct hand {
+	struct decider *decider;
+	pthread_t thread;
+	struct route_scratch *scratch;
+	struct arena job, kept;
+};
+
+struct decider {
+	const struct policy *policy;
+	struct hand hands[MAX_THREADS];
+	unsigned hand_count;
+	/* the block under work */
+	const struct request *requests;
+	struct decided *results;
+	uint32_t count;
+	atomic_uint next;
+};
+
+struct decider *decider_new(const struct policy *policy, unsigned threads)
+{
+	struct decider *d = heap_zalloc(1, sizeof *d);
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned wanted = threads != 0 ? threads : cores > 0 ? (unsigned)cores : 1;
+	d->policy = policy;
+	d->hand_count = wanted < MAX_THREADS ? wanted : MAX_THREADS;
+	for (unsigned i = 0; i < d->hand_count; i++) {
+		d->hands[i].decider = d;
+		d->hands[i].scratch = route_scratch_new(policy);
+		arena_init(&d->hands[i].job, 64 * 1024);
+		arena_init(&d->hands[i].kept, 256 * 1024);
+	}
+	return d;
+}
+
+void decider_free(struct decider *d)
+{
+	if (d == NULL)
+		return;
+	for (unsigned i = 0; i < d->hand_count; i++) {
+		route_scratch_free(d->hands[i].scratch);
+		arena_free(&d->hands[i].job);
+		arena_free(&d->hands[i].kept);
+	}
+	free(d);
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* The worker's road from the decoded record to the decision. Returns the stages that asked, a bit each. */
+static uint32_t decide(struct hand *hand, struct job *job, struct decided *result)
+{
+	const struct policy *policy = hand->decider->policy;
+	uint32_t asked = 0;
+	int64_t start = now_ns();
+	(void)route_key_material(policy, hand->scratch, job); /* it reads the text, as the worker's look into the cache does */
+	enum route_step step = route_decide(policy, hand->scratch, job);
+	while (step == ROUTE_ASK) {
+		job->call.outcome = OUTCOME_NO_MODEL;
+		job->call.text = STR_NULL;
+		job->call.message = STR("nobody is asked here");
+		asked |= UINT32_C(1) << (job->dec.trace_count - 1 < DECIDE_MAX_STAGES ? job->dec.trace_count - 1 : DECIDE_MAX_STAGES);
+		step = route_resume(policy, hand->scratch, job);
+	}
+	int64_t nanos = now_ns() - start;
+	result->nanos = nanos < UINT32_MAX ? (uint32_t)nanos : UINT32_MAX;
+	return asked;
+}
+
+static void one(struct hand *hand, uint32_t index)
+{
+	struct decided *result = &hand->decider->results[index];
+	struct job job = {.state = JOB_DECODED, .arena = hand->job, .req = hand->decider->requests[index], .dec = {.route = -1}, .call = {.model = -1}};
+	job.dec.policy = hand->decider->policy;
+	*result = (struct decided){.stage = -1};
+	uint32_t asked = decide(hand, &job, result);
+	const struct decision *dec = &job.dec;
+	result->route = dec->route;
+	result->unsure = dec->unsure;
+	result->stage_count = dec->trace_count < DECIDE_MAX_STAGES ? dec->trace_count : DECIDE_MAX_STAGES;
+	for (uint32_t i = 0; i < result->stage_count; i++) {
+		result->stages[i] = dec->trace[i].stage;
+		bool unanswered = (asked >> i & 1) != 0 && dec->trace[i].verdict != VERDICT_DECIDED;
+		result->verdicts[i] = (uint8_t)(unanswered ? VERDICT_ASK : dec->trace[i].verdict);
+	}
+	if (!dec->unsure)
+		result->stage = (int)result->stage_count - 1;
+	result->confidence = dec->confidence;
+	result->threshold = dec->threshold;
+	result->runner_up = dec->runner_up;
+	result->reason = arena_str(&hand->kept, dec->reason);
+	result->language = language_guess(route_text(hand->decider->policy, &job));
+	result->chars = dec->prompt_chars;
+	hand->job = job.arena;
+	arena_reset(&hand->job);
+}
+
+static void *work(void *ptr)
+{
+	struct hand *hand = ptr;
+	struct decider *d = hand->decider;
+	for (uint32_t i; (i = atomic_fetch_add_explicit(&d->next, 1, memory_order_relaxed)) < d->count;)
+		one(hand, i);
+	return NULL;
+}
+
+void decider_run(struct decider *d, const struct request *requests, uint32_t count, struct decided *results)
+{
+	d->requests = requests;
+	d->results = results;
+	d->count = count;
+	atomic_store(&d->next, 0);
+	for (unsigned i = 0; i < d->hand_count; i++)
+		arena_reset(&d->hands[i].kept);
+	unsigned more = count / ROWS_A_THREAD < d->hand_count - 1 ? count / ROWS_A_THREAD : d->hand_count - 1, running = 0;
+	while (running < more && pthread_create(&d->hands[running + 1].thread, NULL, work, &d->hands[running + 1]) == 0)
+		running++; /* one that cannot be made is not needed: the others do its part */
+	(void)work(&d->hands[0]); /* always NULL */
+	for (unsigned i = 1; i <= running; i++)
+		pthread_join(d->hands[i].thread, NULL);
+}

@@ -1,0 +1,35 @@
+/*
+ * decide.h: many requests through a policy, on all cores, with the code of the worker's road.
+ *
+ * Nothing is called: a stage that would ask a model is answered that nobody is there, and passes with that reason. Results stand in
+ * the order of the requests and do not depend on the number of threads, but for the times.
+ *
+ * Thread: one at a time. Memory: results point into the decider until its next use, route names into the policy.
+ */
+#ifndef LAB_DECIDE_H
+#define LAB_DECIDE_H
+
+#include "worker/route/route.h"
+
+enum { DECIDE_MAX_STAGES = 16 };
+
+struct decided {
+	int route;             /* index in the policy */
+	bool unsure;           /* no stage was confident: the route is when_unsure's */
+	int stage;             /* which one decided; -1: none */
+	uint32_t stage_count;  /* how many were reached */
+	const char *stages[DECIDE_MAX_STAGES];    /* constant names */
+	uint8_t verdicts[DECIDE_MAX_STAGES];      /* enum verdict; ASK: it would have asked a model, and passed */
+	double confidence, threshold; /* NAN: none */
+	struct str runner_up, reason;
+	const char *language;  /* guess, constant */
+	uint32_t chars;        /* of the text before it was cut */
+	uint32_t nanos;        /* of the decision, without reading and reporting */
+};
+
+struct decider;
+struct decider *decider_new(const struct policy *policy, unsigned threads); /* 0: one per core */
+void decider_free(struct decider *d);                                       /* NULL is fine */
+void decider_run(struct decider *d, const struct request *requests, uint32_t count, struct decided *results);
+
+#endif
