@@ -10,7 +10,7 @@ import pytest
 from services import eventually
 from worker import BINARY, POLICY, Worker
 
-COMMANDS = ["run", "check-config", "explain", "topics", "demo", "config", "version"]
+COMMANDS = ["run", "check-config", "explain", "eval", "topics", "demo", "config", "version"]
 GOOD = """\
 kafka:
   brokers: localhost:9092

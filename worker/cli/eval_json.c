@@ -1,0 +1,160 @@
+/*
+ * eval_json.c: the figures of `pointsman eval` as one JSON object, all of them and uncut.
+ *
+ * Without --timings the bytes depend on data and policy alone: two runs give the same.
+ */
+#include <math.h>
+
+#include "common/json.h"
+#include "worker/cli/eval_report.h"
+
+static void share(struct buf *out, const char *name, const struct share *s)
+{
+	json_key(out, name);
+	buf_char(out, '{');
+	json_member_double(out, "share", s->share);
+	json_member_double(out, "low", s->low);
+	json_member_double(out, "high", s->high);
+	json_member_i64(out, "hits", s->hits);
+	json_member_i64(out, "rows", s->rows);
+	buf_char(out, '}');
+}
+
+static void summary(struct buf *out, const struct eval_summary *s)
+{
+	json_member_i64(out, "rows", s->rows);
+	json_member_i64(out, "right", s->right);
+	json_member_double(out, "accuracy", s->accuracy);
+	share(out, "misroutes", &s->misroutes);
+	json_member_double(out, "macro_f1", s->macro_f1);
+	share(out, "unsure", &s->unsure);
+	share(out, "out_of_scope_caught", &s->out_of_scope);
+	share(out, "in_scope_decided", &s->kept);
+	if (isnan(s->cost))
+		return;
+	json_member_double(out, "error_cost", s->cost);
+	json_member_double(out, "error_cost_per_row", s->cost / (double)s->rows);
+	json_member_i64(out, "misroutes_without_price", (int64_t)s->unpriced);
+}
+
+static void stages(struct buf *out, const struct eval *e)
+{
+	json_key(out, "stages");
+	buf_char(out, '[');
+	for (uint32_t i = 0; i < eval_stages(e); i++) {
+		struct eval_stage s = eval_stage(e, i);
+		json_sep(out);
+		buf_char(out, '{');
+		json_member_str(out, "stage", str_of(s.name));
+		json_member_i64(out, "reached", s.reached);
+		share(out, "decided", &s.decided);
+		share(out, "right", &s.right);
+		json_member_i64(out, "failed", s.failed);
+		json_member_i64(out, "would_ask", s.asked);
+		buf_char(out, '}');
+	}
+	buf_char(out, ']');
+}
+
+static void routes(struct buf *out, const struct eval_side *side)
+{
+	json_key(out, "routes");
+	buf_char(out, '[');
+	for (uint32_t i = 0; i < side->setup.routes; i++) {
+		struct eval_class c = eval_class(side->eval, i);
+		json_sep(out);
+		buf_char(out, '{');
+		json_member_str(out, "route", policy_route(side->policy, i)->name);
+		json_member_i64(out, "rows", c.support);
+		json_member_i64(out, "sent_there", c.taken);
+		json_member_i64(out, "right", c.right);
+		json_member_double(out, "precision", c.precision);
+		json_member_double(out, "recall", c.recall);
+		json_member_double(out, "f1", c.f1);
+		buf_char(out, '}');
+	}
+	buf_char(out, ']');
+}
+
+/* One list of counts a label, the last for none of the routes; columns as in "routes". */
+static void confusion(struct buf *out, const struct eval_side *side)
+{
+	uint32_t n = side->setup.routes;
+	json_key(out, "confusion");
+	buf_char(out, '[');
+	for (uint32_t i = 0; i <= n; i++) {
+		json_sep(out);
+		buf_char(out, '[');
+		for (uint32_t k = 0; k < n; k++) {
+			json_sep(out);
+			buf_i64(out, eval_cell(side->eval, i < n ? (int)i : EVAL_NONE, k));
+		}
+		buf_char(out, ']');
+	}
+	buf_char(out, ']');
+}
+
+static void slices(struct buf *out, struct eval_work *work)
+{
+	uint32_t count;
+	struct eval_slice *all = eval_slices(work->side.eval, work->asked->slice_rows, &work->arena, &count);
+	json_key(out, "slices");
+	buf_char(out, '[');
+	for (uint32_t i = 0; i < count; i++) {
+		json_sep(out);
+		buf_char(out, '{');
+		json_member_str(out, "name", all[i].name);
+		json_member_str(out, "value", all[i].value);
+		summary(out, &all[i].summary);
+		json_member_str(out, "worst_route", all[i].worst != EVAL_NONE ? policy_route(work->side.policy, (uint32_t)all[i].worst)->name : STR_NULL);
+		share(out, "worst_route_right", &all[i].worst_right);
+		buf_char(out, '}');
+	}
+	buf_char(out, ']');
+}
+
+static void worst(struct buf *out, const struct eval_work *work)
+{
+	json_key(out, "worst");
+	buf_char(out, '[');
+	for (uint32_t i = 0; i < work->miss_count; i++) {
+		const struct eval_miss *m = &work->misses[i];
+		json_sep(out);
+		buf_char(out, '{');
+		json_member_str(out, "id", str_of(m->id));
+		json_member_i64(out, "line", (int64_t)m->line);
+		json_member_str(out, "text", str_of(m->text));
+		json_member_str(out, "label", m->label == EVAL_NONE ? STR_NULL : str_of(eval_label_name(&work->side, m->label)));
+		json_member_str(out, "route", str_of(eval_label_name(&work->side, m->route)));
+		json_member_str(out, "stage", str_of(m->stage));
+		json_member_double(out, "confidence", m->stage != NULL ? m->confidence : NAN);
+		json_member_double(out, "threshold", m->threshold);
+		json_member_str(out, "reason", str_of(m->reason));
+		buf_char(out, '}');
+	}
+	buf_char(out, ']');
+}
+
+void eval_report_json(struct eval_work *work, struct buf *out)
+{
+	struct eval_summary s = eval_summary(work->side.eval);
+	buf_char(out, '{');
+	json_member_str(out, "data", str_of(work->asked->data));
+	json_member_i64(out, "bad_rows", work->bad);
+	json_member_str(out, "policy", policy_name(work->side.policy));
+	json_member_str(out, "decision_version", policy_decision_version(work->side.policy));
+	summary(out, &s);
+	stages(out, work->side.eval);
+	routes(out, &work->side);
+	confusion(out, &work->side);
+	slices(out, work);
+	worst(out, work);
+	if (work->asked->timings) {
+		json_key(out, "decision_us");
+		buf_char(out, '{');
+		json_member_double(out, "p50", eval_micros(work->side.eval, .5));
+		json_member_double(out, "p99", eval_micros(work->side.eval, .99));
+		buf_char(out, '}');
+	}
+	buf_cstr(out, "}\n");
+}

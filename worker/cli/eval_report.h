@@ -1,0 +1,63 @@
+/*
+ * eval_report.h: what the files of `pointsman eval` share: what was asked, the work, and its reports.
+ * Thread: main.
+ */
+#ifndef CLI_EVAL_REPORT_H
+#define CLI_EVAL_REPORT_H
+
+#include "worker/cli/cli.h"
+#include "worker/lab/dataset.h"
+#include "worker/lab/decide.h"
+#include "worker/lab/eval.h"
+
+enum { EVAL_ID_BYTES = 64, EVAL_TEXT_BYTES = 120, EVAL_REASON_BYTES = 200 };
+
+struct eval_asked {
+	const char *config, *data, *costs, *predictions, *compare;
+	struct dataset_field fields[DATASET_MAX_FIELDS];
+	uint32_t field_count;
+	struct str slices[EVAL_MAX_SLICED];
+	uint32_t slice_count;
+	struct str fail_names[8];
+	double fail_under[8];
+	uint32_t fail_count;
+	int64_t limit, slice_rows, worst;
+	bool json, skip_bad, timings;
+};
+
+/* One policy over the rows. */
+struct eval_side {
+	struct policy *policy;
+	struct decider *decider;
+	struct eval_setup setup;
+	struct eval *eval;
+};
+/* A row that was sent wrongly, texts cut and ended with a NUL. */
+struct eval_miss {
+	uint64_t line;
+	char id[EVAL_ID_BYTES], text[EVAL_TEXT_BYTES], reason[EVAL_REASON_BYTES];
+	const char *stage; /* NULL: none was confident */
+	int label, route;
+	double confidence, threshold;
+};
+struct eval_work {
+	const struct eval_asked *asked;
+	struct arena arena;
+	struct eval_side side;
+	int64_t rows, bad;
+	int64_t micros; /* of everything */
+	struct eval_miss *misses; /* the most confident ones first; ties in the order of the rows */
+	uint32_t miss_count;
+};
+
+/* eval_run.c: reads the data and decides. An exit_code; what is wrong was said. */
+int eval_run(struct eval_work *work);
+/* Label for a person: a route's name, or "none of these". */
+const char *eval_label_name(const struct eval_side *side, int label);
+
+void eval_report_text(struct eval_work *work, FILE *out);
+void eval_report_json(struct eval_work *work, struct buf *out);
+/* "accuracy" and the like; NAN where it cannot be told. false: there is no such figure. */
+bool eval_figure(const struct eval_summary *s, struct str name, double *ret);
+
+#endif

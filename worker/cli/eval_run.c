@@ -1,0 +1,255 @@
+/*
+ * eval_run.c: rows of a data set through the router, block by block.
+ *
+ * The one idea: read a block, decide it on all cores, count it in the order of the rows. So memory is bounded by a block and the
+ * report does not depend on threads.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "worker/cli/eval_report.h"
+
+enum { BLOCK_ROWS = 8192, BLOCK_BYTES = 64 * 1024 * 1024, BAD_SHOWN = 20, BAR_AFTER_US = 1000000 };
+
+struct block {
+	struct arena arena;
+	struct dataset_row *rows;
+	struct request *requests;
+	int *labels;
+	struct decided *decided;
+	uint32_t count;
+};
+
+static const char *route_name(const void *ctx, unsigned i)
+{
+	return policy_route(ctx, i)->name.data; /* ends with a NUL */
+}
+
+const char *eval_label_name(const struct eval_side *side, int label)
+{
+	return label == EVAL_NONE ? "none of these" : policy_route(side->policy, (uint32_t)label)->name.data;
+}
+
+/* The row's label as a route. */
+static enum rc find_label(const struct eval_side *side, const char *path, const struct dataset_row *row, int *ret, struct err *err)
+{
+	unsigned long long line = row->line;
+	if (!row->labelled)
+		return err_set(err, RC_BAD_INPUT, "%s:%llu: error: the row has no label; which field is it? --field label=NAME", path, line);
+	*ret = EVAL_NONE;
+	if (row->label.data == NULL)
+		return RC_OK;
+	uint32_t count = policy_route_count(side->policy);
+	for (uint32_t i = 0; i < count; i++)
+		if (str_eq(policy_route(side->policy, i)->name, row->label)) {
+			*ret = (int)i;
+			return RC_OK;
+		}
+	const char *near = config_suggest(row->label, route_name, side->policy, count);
+	return err_set(err, RC_BAD_INPUT, "%s:%llu: error: the label \"%.*s\" is no route of the policy %.*s%s%s%s", path, line,
+	               (int)str_utf8_cut(row->label, 100), row->label.data, STR_ARG(policy_name(side->policy)),
+	               near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+/* Fills the block. *ret_end: nothing is left. */
+static int read_block(struct eval_work *work, struct dataset *ds, struct block *block, bool *ret_end)
+{
+	arena_reset(&block->arena);
+	block->count = 0;
+	while (block->count < BLOCK_ROWS && block->arena.total_bytes < BLOCK_BYTES) {
+		struct err err;
+		struct dataset_row *row = &block->rows[block->count];
+		if (work->rows + block->count == work->asked->limit) {
+			*ret_end = true;
+			break;
+		}
+		enum dataset_step step = dataset_next(ds, &block->arena, row, &err);
+		if (step == DATASET_END) {
+			*ret_end = true;
+			break;
+		}
+		if (step == DATASET_FAILED)
+			return cli_fail(&err, EXIT_CONFIG);
+		if (step == DATASET_ROW && find_label(&work->side, work->asked->data, row, &block->labels[block->count], &err) == RC_OK) {
+			block->requests[block->count++] = row->req;
+			continue;
+		}
+		work->bad++;
+		if (!work->asked->skip_bad) {
+			fprintf(stderr, "%s\n(--skip-bad leaves such rows out and counts them)\n", err.text);
+			return EXIT_CONFIG;
+		}
+		if (work->bad <= BAD_SHOWN)
+			fprintf(stderr, "%s\n", err.text);
+	}
+	return EXIT_DONE;
+}
+
+/* ---- misses ---------------------------------------------------------------------------------------------------------- */
+
+static void copy(char *out, size_t bytes, struct str s)
+{
+	size_t n = str_utf8_cut(s, bytes - 1);
+	for (size_t i = 0; i < n; i++)
+		out[i] = (unsigned char)s.data[i] < 0x20 || s.data[i] == 0x7F ? ' ' : s.data[i];
+	out[n] = '\0';
+}
+
+/* How sure it was of what was wrong: a rule is entirely; when_unsure not at all. */
+static double sureness(const struct decided *d)
+{
+	return d->unsure ? -2 : isnan(d->confidence) ? 1 : d->confidence;
+}
+
+static void keep_miss(struct eval_work *work, const struct dataset_row *row, int label, const struct decided *d)
+{
+	uint32_t at = work->miss_count, most = (uint32_t)work->asked->worst;
+	struct eval_miss miss = {.line = row->line, .label = label, .route = d->route, .threshold = d->threshold};
+	miss.confidence = sureness(d);
+	while (at > 0 && work->misses[at - 1].confidence < miss.confidence)
+		at--;
+	if (at == most)
+		return;
+	copy(miss.id, sizeof miss.id, row->req.id);
+	copy(miss.text, sizeof miss.text, str_trim(row->req.messages[row->req.message_count - 1].content));
+	copy(miss.reason, sizeof miss.reason, d->reason);
+	miss.stage = d->stage >= 0 ? d->stages[d->stage] : NULL;
+	if (work->miss_count < most)
+		work->miss_count++;
+	memmove(&work->misses[at + 1], &work->misses[at], (work->miss_count - at - 1) * sizeof miss);
+	work->misses[at] = miss;
+}
+
+/* ---- counting -------------------------------------------------------------------------------------------------------- */
+
+static const char *length_class(uint32_t chars)
+{
+	return chars < 100 ? "under 100" : chars < 500 ? "100 to 499" : chars < 2000 ? "500 to 1999" : "2000 and more";
+}
+
+static void predict(struct eval_work *work, const struct dataset_row *row, int label, const struct decided *d, struct buf *out)
+{
+	const struct eval_side *side = &work->side;
+	buf_char(out, '{');
+	json_member_str(out, "id", row->req.id);
+	json_member_i64(out, "line", (int64_t)row->line);
+	json_member_str(out, "label", label == EVAL_NONE ? STR_NULL : row->label);
+	json_member_str(out, "route", policy_route(side->policy, (uint32_t)d->route)->name);
+	json_member_bool(out, "right", eval_is_right(&side->setup, label, d->route));
+	json_member_bool(out, "unsure", d->unsure);
+	json_member_str(out, "stage", d->stage >= 0 ? str_of(d->stages[d->stage]) : STR_NULL);
+	json_member_double(out, "confidence", d->confidence);
+	json_member_double(out, "threshold", d->threshold);
+	json_member_str(out, "runner_up", d->runner_up);
+	json_member_str(out, "reason", d->reason);
+	buf_cstr(out, "}\n");
+}
+
+static void count_row(struct eval_work *work, const struct dataset_row *row, int label, const struct decided *d, struct arena *arena, struct buf *predictions)
+{
+	struct eval_side *side = &work->side;
+	const struct request *req = &row->req;
+	struct attribute *slices = arena_array(arena, (size_t)req->attribute_count + 3, sizeof *slices);
+	uint32_t n = 0;
+	for (; n < req->attribute_count; n++)
+		slices[n] = req->attributes[n];
+	slices[n++] = (struct attribute){STR("language"), str_of(d->language)};
+	slices[n++] = (struct attribute){STR("length"), str_of(length_class(d->chars))};
+	if (req->tenant.len != 0)
+		slices[n++] = (struct attribute){STR("tenant"), req->tenant};
+	eval_add(side->eval, &(struct eval_row){label, d->route, d->unsure, d->stage, d->stages, d->verdicts, d->stage_count, d->nanos, slices, n});
+	if (!eval_is_right(&side->setup, label, d->route) && work->asked->worst != 0)
+		keep_miss(work, row, label, d);
+	if (work->asked->predictions != NULL)
+		predict(work, row, label, d, predictions);
+}
+
+static int count_block(struct eval_work *work, struct block *block, FILE *predictions)
+{
+	struct buf lines;
+	buf_init(&lines, &block->arena, 0);
+	decider_run(work->side.decider, block->requests, block->count, block->decided);
+	for (uint32_t i = 0; i < block->count; i++)
+		count_row(work, &block->rows[i], block->labels[i], &block->decided[i], &block->arena, &lines);
+	work->rows += block->count;
+	if (predictions == NULL || lines.len == 0 || fwrite(lines.data, 1, lines.len, predictions) == lines.len)
+		return EXIT_DONE;
+	fprintf(stderr, "%s: cannot be written: %s\n", work->asked->predictions, strerror(errno));
+	return EXIT_FAILED;
+}
+
+/* A bar for who waits longer than a second, over the file's bytes. */
+static void show_progress(struct cli_progress *bar, const struct dataset *ds)
+{
+	if (clock_mono_us() - bar->started_us > BAR_AFTER_US && bar->total > 0)
+		cli_progress_at(bar, dataset_bytes_read(ds) / 1024);
+}
+
+static int all_blocks(struct eval_work *work, struct dataset *ds, struct block *block, FILE *predictions)
+{
+	struct cli_progress bar;
+	int code = EXIT_DONE;
+	cli_progress_begin(&bar, "deciding, kB", dataset_bytes_total(ds) / 1024);
+	for (bool end = false; code == EXIT_DONE && !end;) {
+		code = read_block(work, ds, block, &end);
+		if (code == EXIT_DONE)
+			code = count_block(work, block, predictions);
+		show_progress(&bar, ds);
+		if (code == EXIT_DONE && !end && work->rows >= DATASET_MAX_ROWS) {
+			fprintf(stderr, "%s: more than %d rows; --limit takes the first ones\n", work->asked->data, DATASET_MAX_ROWS);
+			code = EXIT_CONFIG;
+		}
+	}
+	if (bar.drawn_us != 0)
+		cli_progress_end(&bar);
+	work->micros = clock_mono_us() - bar.started_us;
+	return code;
+}
+
+static int closed(FILE *predictions, const char *path, int code)
+{
+	if (predictions == NULL || fclose(predictions) == 0 || code != EXIT_DONE)
+		return code;
+	fprintf(stderr, "%s: cannot be written: %s\n", path, strerror(errno));
+	return EXIT_FAILED;
+}
+
+int eval_run(struct eval_work *work)
+{
+	const struct eval_asked *asked = work->asked;
+	struct err err;
+	struct dataset *ds = NULL;
+	FILE *predictions = NULL;
+	if (dataset_open(asked->data, asked->fields, asked->field_count, &ds, &err) != RC_OK)
+		return cli_fail(&err, EXIT_CONFIG);
+	if (asked->predictions != NULL && (predictions = fopen(asked->predictions, "w")) == NULL) {
+		fprintf(stderr, "%s: cannot be opened: %s\n", asked->predictions, strerror(errno));
+		dataset_close(ds);
+		return EXIT_FAILED;
+	}
+	struct block block = {0};
+	arena_init(&block.arena, 1024 * 1024);
+	block.rows = heap_zalloc(BLOCK_ROWS, sizeof *block.rows);
+	block.requests = heap_zalloc(BLOCK_ROWS, sizeof *block.requests);
+	block.labels = heap_zalloc(BLOCK_ROWS, sizeof *block.labels);
+	block.decided = heap_zalloc(BLOCK_ROWS, sizeof *block.decided);
+	work->misses = arena_array(&work->arena, (size_t)asked->worst + 1, sizeof *work->misses);
+	int code = all_blocks(work, ds, &block, predictions);
+	if (code == EXIT_DONE && work->rows == 0) {
+		fprintf(stderr, "%s: there is no %srow in it\n", asked->data, work->bad != 0 ? "good " : "");
+		code = EXIT_CONFIG;
+	}
+	if (work->bad > BAD_SHOWN)
+		fprintf(stderr, "... and %lld more bad rows\n", (long long)(work->bad - BAD_SHOWN));
+	code = closed(predictions, asked->predictions, code);
+	free(block.rows);
+	free(block.requests);
+	free(block.labels);
+	free(block.decided);
+	arena_free(&block.arena);
+	dataset_close(ds);
+	return code;
+}
