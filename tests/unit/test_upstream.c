@@ -527,6 +527,29 @@ static void what_a_full_model_parks_has_been_called_by_nobody_and_may_be_parked(
 	close_world(&w);
 }
 
+static void what_waits_for_a_model_that_rests_is_parked_too_when_it_is_too_much(void **state)
+{
+	(void)state;
+	static const struct reply refused = {REPLY_JSON, 401, NULL, "{}"};
+	struct world w;
+	struct job *ill[1], *jobs[3];
+	open_world(&w, &refused, 1, NULL, 0);
+	w.models[0].max_waiting = 1;
+	w.models[0].when_full = FULL_PARK;
+	w.models[0].park_topic = STR("parked");
+	start_world(&w);
+	submit_some(&w, ill, 1, 1); /* credentials are refused: the model rests for a while */
+	await(&w, 1);
+	submit_some(&w, jobs, 3, 1);
+	await(&w, 2);
+	assert_int_equal(jobs[1]->outcome, OUTCOME_PARKED);
+	assert_int_equal(jobs[2]->outcome, OUTCOME_PARKED);
+	upstream_abort(w.upstream);
+	await(&w, 1);
+	assert_int_equal(jobs[0]->state, JOB_DROPPED);
+	close_world(&w);
+}
+
 /* With another in its place, or with none: a full line is no reason to send it away. */
 static void a_retry_keeps_its_place_in_a_full_line(void **state)
 {
@@ -747,6 +770,7 @@ int main(void)
 	    cmocka_unit_test(a_model_that_was_full_is_not_why_the_others_failed),
 	    cmocka_unit_test(where_all_are_full_a_record_waits),
 	    cmocka_unit_test(what_a_full_model_parks_has_been_called_by_nobody_and_may_be_parked),
+	    cmocka_unit_test(what_waits_for_a_model_that_rests_is_parked_too_when_it_is_too_much),
 	    cmocka_unit_test(a_retry_keeps_its_place_in_a_full_line),
 	    cmocka_unit_test(a_model_that_keeps_failing_is_skipped),
 	    cmocka_unit_test(the_line_of_a_hanging_model_moves_on_when_it_is_given_up),
