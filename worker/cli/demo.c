@@ -46,6 +46,7 @@ struct demo {
 	struct log *log;
 	struct metrics *metrics;
 	struct engine *engine;
+	bool running; /* the engine has started */
 	struct signals *signals; /* NULL: Ctrl-C simply ends the program */
 };
 
@@ -123,8 +124,11 @@ static enum rc route_all(struct demo *demo, struct err *err)
 {
 	const struct engine_options options = {.settings = &demo->settings, .log = demo->log, .metrics = demo->metrics};
 	enum rc rc = feed_records(demo, err);
-	if (rc == RC_OK)
-		rc = engine_start(&options, &demo->engine, err);
+	if (rc == RC_OK) {
+		demo->engine = engine_new(&options);
+		rc = engine_start(demo->engine, err);
+		demo->running = rc == RC_OK;
+	}
 	if (rc == RC_OK)
 		rc = read_outputs(demo, err);
 	if (rc != RC_OK)
@@ -142,7 +146,7 @@ static enum rc route_all(struct demo *demo, struct err *err)
 
 static void end(struct demo *demo)
 {
-	if (demo->engine != NULL) {
+	if (demo->running) {
 		engine_drain(demo->engine);
 		int64_t until_us = clock_mono_us() + DRAIN_US;
 		while (!engine_idle(demo->engine) && clock_mono_us() < until_us)

@@ -41,9 +41,9 @@ static int serve(const struct settings *settings)
 		return cli_fail(&err, EXIT_FAILED);
 	struct log *log = log_open(STDERR_FILENO, (enum log_level)settings->log.level, (enum log_format)settings->log.format);
 	struct metrics *metrics = metrics_new();
-	struct engine *engine = NULL;
 	const struct engine_options options = {.settings = settings, .log = log, .metrics = metrics};
-	enum rc rc = engine_start(&options, &engine, &err);
+	struct engine *engine = engine_new(&options);
+	enum rc rc = engine_start(engine, &err);
 	if (rc == RC_OK) {
 		log_info(log, "engine", "running", LOG_C("version", POINTSMAN_VERSION), LOG_S("config", settings->file),
 		         LOG_C("admin", engine_admin_address(engine)));

@@ -229,7 +229,7 @@ static enum rc start_rooms(struct engine *e, struct err *err)
 	return rc;
 }
 
-enum rc engine_start(const struct engine_options *options, struct engine **ret, struct err *err)
+struct engine *engine_new(const struct engine_options *options)
 {
 	struct engine *e = heap_zalloc(1, sizeof *e);
 	e->settings = options->settings;
@@ -242,14 +242,16 @@ enum rc engine_start(const struct engine_options *options, struct engine **ret, 
 	name_instance(e);
 	e->tally = tally_new(e->metrics);
 	e->pool = job_pool_new(e->settings->engine.max_jobs, e->settings->engine.max_bytes, unpin_policy, e);
-	enum rc rc = start_rooms(e, err);
-	if (rc != RC_OK) {
-		(void)engine_stop(e); /* the first error is the one to tell */
+	return e;
+}
+
+enum rc engine_start(struct engine *engine, struct err *err)
+{
+	enum rc rc = start_rooms(engine, err);
+	if (rc != RC_OK)
 		return rc;
-	}
-	atomic_store(&e->beat_us, clock_mono_us());
-	atomic_store(&e->up, true);
-	*ret = e;
+	atomic_store(&engine->beat_us, clock_mono_us());
+	atomic_store(&engine->up, true);
 	return RC_OK;
 }
 

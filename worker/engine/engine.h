@@ -20,9 +20,11 @@ struct engine_options {
 	struct metrics *metrics;
 };
 
-/* Opens every room and starts their threads; the policy is read from settings->policy_file. What was started is stopped
- * again on failure. */
-enum rc engine_start(const struct engine_options *options, struct engine **ret, struct err *err);
+/* Nothing is opened yet. engine_stop is the caller's, whatever becomes of the start. */
+struct engine *engine_new(const struct engine_options *options);
+/* Opens every room and starts their threads; the policy is read from settings->policy_file. What was opened before a failure
+ * stays open until engine_stop, which alone can tell that a thread does not end. */
+enum rc engine_start(struct engine *engine, struct err *err);
 
 /* Reads the policy again; a bad one is refused and the old one stays. */
 enum rc engine_reload(struct engine *engine, struct err *err);
