@@ -298,6 +298,48 @@ static void our_schemas_are_registered_and_name_what_we_write(void **state)
 	arena_free(&arena);
 }
 
+/* Two workers that register the first schema of a subject at the same moment: one is told of a conflict. */
+static void a_conflict_is_believed_only_when_it_stays(void **state)
+{
+	(void)state;
+	static const struct {
+		unsigned conflicts; /* before the registry takes it */
+		int64_t asked_last_ms;
+	} cases[] = {{0, 0}, {1, 250}, {2, 750}, {4, 3750}, {5, 33750}, {6, 63750}};
+	struct server server;
+	struct arena arena;
+	struct err err = {""};
+	server_start(&server);
+	arena_init(&arena, 0);
+	struct settings settings = settings_for(&server);
+	struct http *http = http_new(5000, 1 << 20);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct wire *wire;
+		struct wire_want want;
+		unsigned asked = 0;
+		int64_t last_ms = -1;
+		assert_int_equal(wire_open(&settings, NULL, &wire, &err), RC_OK);
+		for (int64_t now_ms = 0; now_ms < 70000; now_ms += 50) {
+			while (wire_wanted(wire, now_ms * 1000, &arena, &want)) {
+				bool first = str_is(want.subject, "llm.responses-value");
+				bool taken = !first || asked >= cases[i].conflicts;
+				server.status = taken ? 200 : 409;
+				server.answer = taken ? "{\"id\":7}" : "{\"error_code\":409}";
+				assert_int_equal(wire_fetch(wire, http, &want, now_ms * 1000, &err), taken ? RC_OK : RC_BAD_INPUT);
+				asked += first;
+				last_ms = first ? now_ms : last_ms;
+			}
+		}
+		assert_int_equal(asked, cases[i].conflicts + 1);
+		assert_int_equal(last_ms, cases[i].asked_last_ms);
+		assert_int_equal(wire_ready(wire, &err), RC_OK);
+		wire_close(wire);
+	}
+	http_free(http);
+	MHD_stop_daemon(server.daemon);
+	arena_free(&arena);
+}
+
 static void a_record_waits_for_its_schema_and_then_is_read(void **state)
 {
 	(void)state;
@@ -382,6 +424,7 @@ int main(void)
 		cmocka_unit_test(invented_ids_cannot_fill_the_table_for_good),
 		cmocka_unit_test(a_look_up_over_http_brings_the_schema),
 		cmocka_unit_test(our_schemas_are_registered_and_name_what_we_write),
+		cmocka_unit_test(a_conflict_is_believed_only_when_it_stays),
 		cmocka_unit_test(a_record_waits_for_its_schema_and_then_is_read),
 		cmocka_unit_test(confluent_framing_without_a_registry_is_said_at_once),
 	};

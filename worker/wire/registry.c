@@ -34,7 +34,7 @@ struct output_schema {
 	struct str subject, schema;
 	bool registered;
 	uint32_t id;
-	unsigned failures;
+	unsigned failures, conflicts;
 	int64_t not_before_us;
 };
 
@@ -229,6 +229,21 @@ static int64_t backoff(unsigned failures)
 	return failures < 4 ? SECOND << failures : 10 * SECOND;
 }
 
+/* A conflict may come of two workers that register the same schema at the same moment, and is over a moment later: it is
+ * believed when it has come five times, after pauses of 1/4, 1/2, 1 and 2 seconds. */
+static int64_t conflict_pause(unsigned conflicts)
+{
+	return conflicts < 4 ? SECOND / 4 << conflicts : ASK_AGAIN;
+}
+
+static void refuse_output(struct output_schema *o, enum registry_refusal why, int64_t now_us)
+{
+	if (why == REGISTRY_AWAY)
+		o->not_before_us = now_us + backoff(o->failures++);
+	else
+		o->not_before_us = now_us + (why == REGISTRY_CONFLICT ? conflict_pause(o->conflicts++) : ASK_AGAIN);
+}
+
 void registry_refuse(struct registry *r, const struct wire_want *wanted, enum registry_refusal why, int64_t now_us, const char *words)
 {
 	pthread_mutex_lock(&r->lock);
@@ -236,7 +251,7 @@ void registry_refuse(struct registry *r, const struct wire_want *wanted, enum re
 		(void)snprintf(r->last_refusal, sizeof r->last_refusal, "%s", words); /* cut is fine */
 		for (unsigned i = 0; i < r->output_count; i++)
 			if (str_eq(r->outputs[i].subject, wanted->subject))
-				r->outputs[i].not_before_us = now_us + (why == REGISTRY_AWAY ? backoff(r->outputs[i].failures++) : ASK_AGAIN);
+				refuse_output(&r->outputs[i], why, now_us);
 	} else {
 		want(r, wanted->schema_id);
 		struct entry *e = at(r, wanted->schema_id);

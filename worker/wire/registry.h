@@ -29,7 +29,7 @@ enum schema_state registry_find(struct registry *registry, uint32_t id, const st
 /* What a request to the registry brought. */
 enum rc registry_learn(struct registry *registry, uint32_t id, struct str schema_text, int64_t now_us, struct err *err);
 void registry_learn_output(struct registry *registry, struct str subject, uint32_t id);
-enum registry_refusal { REGISTRY_NOT_FOUND, REGISTRY_UNREADABLE, REGISTRY_AWAY };
+enum registry_refusal { REGISTRY_NOT_FOUND, REGISTRY_UNREADABLE, REGISTRY_AWAY, REGISTRY_CONFLICT /* our own schemas only */ };
 void registry_refuse(struct registry *registry, const struct wire_want *want, enum registry_refusal why, int64_t now_us, const char *words);
 
 /* The rest of wire.h's registry side, on the registry itself. */

@@ -102,10 +102,12 @@ static enum rc odd(struct wire *wire, const struct wire_want *want, const struct
 	long s = answer->status;
 	const char *advice = s == 401 || s == 403 ? " (check registry.user and password, or the bearer token)" : "";
 	bool refused = want->schema.data != NULL && (s == 409 || s == 422);
+	const char *meaning = !refused   ? ""
+	                      : s == 409 ? ": an incompatible schema is registered under the subject, or another worker registers it right now"
+	                                 : ": it does not take this worker's schema";
 	char words[256];
-	(void)snprintf(words, sizeof words, "the schema registry answered %ld%s%s", s, advice,
-	               refused ? ": it does not take this worker's schema; an incompatible one is registered under the subject" : ""); /* cut is fine */
-	registry_refuse(wire->registry, want, refused ? REGISTRY_NOT_FOUND : REGISTRY_AWAY, now_us, words);
+	(void)snprintf(words, sizeof words, "the schema registry answered %ld%s%s", s, advice, meaning); /* cut is fine */
+	registry_refuse(wire->registry, want, !refused ? REGISTRY_AWAY : s == 409 ? REGISTRY_CONFLICT : REGISTRY_NOT_FOUND, now_us, words);
 	return err_set(err, refused ? RC_BAD_INPUT : RC_UNAVAILABLE, "%s", words);
 }
 
