@@ -67,7 +67,7 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libpointsman.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LIBS_EXTRA) -lcmocka -ljson-c
 
 .PHONY: unit
-unit: $(UNIT_BINS) ## build and run the unit tests (cmocka); T=name runs one
+unit: $(if $(T),$(BUILD)/unit/test_$(T),$(UNIT_BINS)) ## build and run the unit tests (cmocka); T=name runs one
 	@failed=; for t in $(if $(T),$(BUILD)/unit/test_$(T),$(UNIT_BINS)); do $$t || failed="$$failed $$t"; done; \
 	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
