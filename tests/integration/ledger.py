@@ -63,6 +63,7 @@ class Ledger:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "fetch.message.max.bytes": 30_000_000,
+                "log_level": 2,  # a broker that is killed is no news here
                 "enable.partition.eof": True,
             }
         )

@@ -99,3 +99,20 @@ def test_a_model_that_limits_and_fails_is_retried_and_replaced(deployment, model
     failed = [r.value for r in ledger.responses if r.value["status"] != "ok"]
     assert len(failed) <= len(sent) // 50, failed[:3]
     assert all(r["error"]["class"] and r["error"]["message"] for r in failed)
+
+
+def test_a_broker_away_for_longer_than_the_watchdog_waits_is_no_reason_to_end(deployment, kafka, modelsim):
+    """The call that sends offsets does not come back while no broker is there. It counts as hung only with a broker at hand."""
+    deployment.configure(kafka={"transaction_timeout": "1s"})  # the watchdog then waits 32 s
+    modelsim.configure(latency_ms=50, sigma=0)
+    worker = deployment.worker(env={"POINTSMAN_FAULT": "after_produce:4:hang=4000"}).start()
+    sent = deployment.send_prompts(300)
+    eventually(lambda: worker.counter('pointsman_commits_total{result="committed"}') >= 3, 60, "it commits")
+    kafka.kill()
+    time.sleep(40)
+    assert worker.is_alive(), worker.log_tail()
+    kafka.start()
+    ledger = deployment.ledger()
+    ledger.wait(len(sent), timeout=120)
+    ledger.assert_exactly_once(sent)
+    assert worker.is_alive()

@@ -84,6 +84,7 @@ struct stream {
 	struct stream_status status;
 	struct err fatal; /* under status_lock; empty: all is well */
 	bool thread_started, lost; /* main's */
+	int64_t reachable_since_us; /* main's: of the brokers, as stream_health saw it */
 };
 
 /* Thread: any. */
