@@ -200,3 +200,25 @@ def test_data_that_are_not_there_end_with_3(folder, name, text, words):
         (folder / name).write_text(text)
     done = evaluate(folder, data=name)
     assert done.returncode == 3 and name in done.stderr and words in done.stderr
+
+
+def test_two_policies_are_compared_on_the_same_rows(folder):
+    other = POLICY.replace("name: triage", "name: next").replace("[X200, printer]", "[X200, X300, printer]")
+    (folder / "next.yaml").write_text(other.replace("[refund, complaint]", "[refund]"))
+    compare = figures(folder, "--compare", "next.yaml")["compare"]
+    # better: the X300 hums, a printer for my complaint; worse: the last complaint
+    assert (compare["policy"], compare["changed"]) == ("next", 3)
+    assert (compare["only_first_right"], compare["only_second_right"], compare["both_right"]) == (1, 2, 5)
+    assert compare["accuracy"] == pytest.approx(0.7)
+    assert compare["mcnemar_p"] == 1 and compare["mcnemar_exact"]
+    changes = {(change["from"], change["to"]): (change["rows"], change["better"], change["worse"]) for change in compare["changes"]}
+    assert changes == {("careful", "quick"): (1, 1, 0), ("human", "quick"): (1, 1, 0), ("human", "careful"): (1, 0, 1)}
+    done = evaluate(folder, "--compare", "next.yaml")
+    assert done.returncode == 0 and "3 of 10 rows go elsewhere" in done.stdout and "do not tell them apart" in done.stdout
+
+
+def test_a_policy_that_lacks_a_label_cannot_be_compared(folder):
+    (folder / "next.yaml").write_text(POLICY.replace("human", "person").replace("person.review", "human.review"))
+    done = evaluate(folder, "--compare", "next.yaml")
+    assert done.returncode == 3 and 'rows.jsonl:3: error: the label "human" is no route of the policy' in done.stderr
+    assert evaluate(folder, "--compare", "nowhere.yaml").returncode == 3

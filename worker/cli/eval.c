@@ -24,6 +24,7 @@ static const char help[] =
     "      --costs FILE          what errors cost, YAML: costs: {careful->quick: 25.00, oos->quick: 5, default: 1}\n"
     "      --fail-under NAME=X   exit code 4 when a figure is below X: accuracy, macro_f1, out_of_scope_caught or\n"
     "                            in_scope_decided (may be repeated)\n"
+    "      --compare POLICY      a second policy file over the same rows: what changes, and whether that is chance\n"
     "      --predictions FILE    write each row's decision as JSON Lines\n"
     "      --worst N             how many wrong rows to show (10)\n"
     "      --limit N             only the first N rows\n"
@@ -100,6 +101,7 @@ static int take(const struct command *self, int c, struct eval_asked *asked)
 		if (!read_count(optarg, DATASET_MAX_ROWS, &asked->limit) || asked->limit == 0)
 			return cli_usage(self, "--limit takes 1 to %d, not \"%s\"", DATASET_MAX_ROWS, optarg);
 		break;
+	case 'C': asked->compare = optarg; break;
 	case 'o': asked->costs = optarg; break;
 	case 'p': asked->predictions = optarg; break;
 	case 'b': asked->skip_bad = true; break;
@@ -118,6 +120,7 @@ static int read_options(const struct command *self, int argc, char **argv, struc
 	    {"config", required_argument, NULL, 'c'},     {"field", required_argument, NULL, 'f'},  {"slice", required_argument, NULL, 's'},
 	    {"slice-rows", required_argument, NULL, 'r'}, {"costs", required_argument, NULL, 'o'},  {"fail-under", required_argument, NULL, 'F'},
 	    {"predictions", required_argument, NULL, 'p'}, {"worst", required_argument, NULL, 'w'}, {"limit", required_argument, NULL, 'l'},
+	    {"compare", required_argument, NULL, 'C'},
 	    {"skip-bad", no_argument, NULL, 'b'},         {"json", no_argument, NULL, 'j'},         {"timings", no_argument, NULL, 't'},
 	    {"labels-as-routes", no_argument, NULL, 'L'}, {"help", no_argument, NULL, 'h'},         {0}};
 	int code = EXIT_DONE;
@@ -200,6 +203,10 @@ static int evaluate(const struct settings *settings, const struct eval_asked *as
 	struct eval_work work = {.asked = asked};
 	arena_init(&work.arena, 0);
 	int code = open_side(&work, settings, settings->policy_file.data, &work.side);
+	if (code == EXIT_DONE && asked->compare != NULL) {
+		code = open_side(&work, settings, asked->compare, &work.other);
+		work.compare = compare_new();
+	}
 	if (code == EXIT_DONE)
 		code = eval_run(&work);
 	if (code == EXIT_DONE) {
@@ -207,7 +214,9 @@ static int evaluate(const struct settings *settings, const struct eval_asked *as
 		say_times(&work);
 		code = hold_floors(&work);
 	}
+	compare_free(work.compare);
 	close_side(&work.side);
+	close_side(&work.other);
 	arena_free(&work.arena);
 	return code;
 }

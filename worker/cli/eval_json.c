@@ -149,6 +149,8 @@ void eval_report_json(struct eval_work *work, struct buf *out)
 	confusion(out, &work->side);
 	slices(out, work);
 	worst(out, work);
+	if (work->compare != NULL)
+		eval_compare_json(work, out);
 	if (work->asked->timings) {
 		json_key(out, "decision_us");
 		buf_char(out, '{');

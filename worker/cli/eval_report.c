@@ -238,4 +238,6 @@ void eval_report_text(struct eval_work *work, FILE *out)
 	}
 	slices(work, out);
 	misses(work, out);
+	if (work->compare != NULL)
+		eval_compare_text(work, out);
 }

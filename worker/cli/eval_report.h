@@ -6,6 +6,7 @@
 #define CLI_EVAL_REPORT_H
 
 #include "worker/cli/cli.h"
+#include "worker/lab/compare.h"
 #include "worker/lab/dataset.h"
 #include "worker/lab/decide.h"
 #include "worker/lab/eval.h"
@@ -43,7 +44,8 @@ struct eval_miss {
 struct eval_work {
 	const struct eval_asked *asked;
 	struct arena arena;
-	struct eval_side side;
+	struct eval_side side, other;   /* other: with --compare, else empty */
+	struct compare *compare;        /* NULL: nothing to compare with */
 	int64_t rows, bad;
 	int64_t micros; /* of everything */
 	struct eval_miss *misses; /* the most confident ones first; ties in the order of the rows */
@@ -57,6 +59,9 @@ const char *eval_label_name(const struct eval_side *side, int label);
 
 void eval_report_text(struct eval_work *work, FILE *out);
 void eval_report_json(struct eval_work *work, struct buf *out);
+/* eval_compare.c: both sides beside each other. */
+void eval_compare_text(struct eval_work *work, FILE *out);
+void eval_compare_json(struct eval_work *work, struct buf *out);
 /* "accuracy" and the like; NAN where it cannot be told. false: there is no such figure. */
 bool eval_figure(const struct eval_summary *s, struct str name, double *ret);
 

@@ -18,8 +18,8 @@ struct block {
 	struct arena arena;
 	struct dataset_row *rows;
 	struct request *requests;
-	int *labels;
-	struct decided *decided;
+	int *labels, *other_labels;
+	struct decided *decided, *other;
 	uint32_t count;
 };
 
@@ -54,6 +54,15 @@ static enum rc find_label(const struct eval_side *side, const char *path, const 
 	               near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
+/* The label as a route of each policy. */
+static enum rc find_labels(const struct eval_work *work, const struct dataset_row *row, struct block *block, struct err *err)
+{
+	enum rc rc = find_label(&work->side, work->asked->data, row, &block->labels[block->count], err);
+	if (rc == RC_OK && work->compare != NULL)
+		rc = find_label(&work->other, work->asked->data, row, &block->other_labels[block->count], err);
+	return rc;
+}
+
 /* Fills the block. *ret_end: nothing is left. */
 static int read_block(struct eval_work *work, struct dataset *ds, struct block *block, bool *ret_end)
 {
@@ -73,7 +82,7 @@ static int read_block(struct eval_work *work, struct dataset *ds, struct block *
 		}
 		if (step == DATASET_FAILED)
 			return cli_fail(&err, EXIT_CONFIG);
-		if (step == DATASET_ROW && find_label(&work->side, work->asked->data, row, &block->labels[block->count], &err) == RC_OK) {
+		if (step == DATASET_ROW && find_labels(work, row, block, &err) == RC_OK) {
 			block->requests[block->count++] = row->req;
 			continue;
 		}
@@ -148,9 +157,8 @@ static void predict(struct eval_work *work, const struct dataset_row *row, int l
 	buf_cstr(out, "}\n");
 }
 
-static void count_row(struct eval_work *work, const struct dataset_row *row, int label, const struct decided *d, struct arena *arena, struct buf *predictions)
+static void add_row(struct eval_side *side, const struct dataset_row *row, int label, const struct decided *d, struct arena *arena)
 {
-	struct eval_side *side = &work->side;
 	const struct request *req = &row->req;
 	struct attribute *slices = arena_array(arena, (size_t)req->attribute_count + 3, sizeof *slices);
 	uint32_t n = 0;
@@ -161,6 +169,21 @@ static void count_row(struct eval_work *work, const struct dataset_row *row, int
 	if (req->tenant.len != 0)
 		slices[n++] = (struct attribute){STR("tenant"), req->tenant};
 	eval_add(side->eval, &(struct eval_row){label, d->route, d->unsure, d->stage, d->stages, d->verdicts, d->stage_count, d->nanos, slices, n});
+}
+
+static void count_row(struct eval_work *work, const struct block *block, uint32_t i, struct arena *arena, struct buf *predictions)
+{
+	const struct dataset_row *row = &block->rows[i];
+	const struct decided *d = &block->decided[i];
+	const struct eval_side *side = &work->side, *other = &work->other;
+	int label = block->labels[i];
+	add_row(&work->side, row, label, d, arena);
+	if (work->compare != NULL) {
+		const struct decided *o = &block->other[i];
+		add_row(&work->other, row, block->other_labels[i], o, arena);
+		compare_add(work->compare, policy_route(side->policy, (uint32_t)d->route)->name, eval_is_right(&side->setup, label, d->route),
+		            policy_route(other->policy, (uint32_t)o->route)->name, eval_is_right(&other->setup, block->other_labels[i], o->route));
+	}
 	if (!eval_is_right(&side->setup, label, d->route) && work->asked->worst != 0)
 		keep_miss(work, row, label, d);
 	if (work->asked->predictions != NULL)
@@ -172,8 +195,10 @@ static int count_block(struct eval_work *work, struct block *block, FILE *predic
 	struct buf lines;
 	buf_init(&lines, &block->arena, 0);
 	decider_run(work->side.decider, block->requests, block->count, block->decided);
+	if (work->compare != NULL)
+		decider_run(work->other.decider, block->requests, block->count, block->other);
 	for (uint32_t i = 0; i < block->count; i++)
-		count_row(work, &block->rows[i], block->labels[i], &block->decided[i], &block->arena, &lines);
+		count_row(work, block, i, &block->arena, &lines);
 	work->rows += block->count;
 	if (predictions == NULL || lines.len == 0 || fwrite(lines.data, 1, lines.len, predictions) == lines.len)
 		return EXIT_DONE;
@@ -236,6 +261,10 @@ int eval_run(struct eval_work *work)
 	block.requests = heap_zalloc(BLOCK_ROWS, sizeof *block.requests);
 	block.labels = heap_zalloc(BLOCK_ROWS, sizeof *block.labels);
 	block.decided = heap_zalloc(BLOCK_ROWS, sizeof *block.decided);
+	if (work->compare != NULL) {
+		block.other_labels = heap_zalloc(BLOCK_ROWS, sizeof *block.other_labels);
+		block.other = heap_zalloc(BLOCK_ROWS, sizeof *block.other);
+	}
 	work->misses = arena_array(&work->arena, (size_t)asked->worst + 1, sizeof *work->misses);
 	int code = all_blocks(work, ds, &block, predictions);
 	if (code == EXIT_DONE && work->rows == 0) {
@@ -249,6 +278,8 @@ int eval_run(struct eval_work *work)
 	free(block.requests);
 	free(block.labels);
 	free(block.decided);
+	free(block.other_labels);
+	free(block.other);
 	arena_free(&block.arena);
 	dataset_close(ds);
 	return code;
