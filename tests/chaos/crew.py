@@ -73,6 +73,8 @@ class Crew:
         if not m.is_alive():
             m.start_at = None if pause is None else m.start_at
             return
+        if number == signal.SIGTERM and LEFT in m.expected:
+            return  # it is leaving; a second one would hurry it
         m.ordered_kill |= code == KILLED
         m.expected |= {code, KILLED} if m.armed else {code}
         m.worker.signal(number)

@@ -37,16 +37,19 @@ for port in random.SystemRandom().sample(range(10000, 32768), 22768):
 print(*[s.getsockname()[1] for s in held])' "$1"
 }
 
-# launch RUN COMMAND...: in the background, in RUN, detached from the caller's terminal and signals.
+# launch RUN COMMAND...: in the background, in RUN, detached from the caller's terminal and signals. The process writes its pid
+# itself: setsid may fork, and then what the shell started is not what runs.
 launch() {
 	local run=$1
 	shift
 	[ -e "$run/log" ] && mv "$run/log" "$run/log.before"
+	rm -f "$run/pid"
 	# the folder is changed before the fork: is_running must never see the child elsewhere
 	cd "$run"
-	setsid "$@" >"$run/log" 2>&1 </dev/null 9>&- &
-	echo $! >"$run/pid"
+	# shellcheck disable=SC2016
+	setsid sh -c 'echo $$ >pid.part && mv pid.part pid && exec "$@"' sh "$@" >"$run/log" 2>&1 </dev/null 9>&- &
 	cd - >/dev/null
+	until [ -s "$run/pid" ]; do sleep 0.02; done
 }
 
 is_running() {
@@ -61,7 +64,6 @@ wait_ready() {
 	local run=$1 limit=$((SECONDS + $2))
 	shift 2
 	until "$@"; do
-		is_running "$run" || sleep 0.5 # what /proc says of a process that is just being made is not always whole
 		is_running "$run" || { tail -n 20 "$run/log" >&2; die "$run has died; its log is above"; }
 		[ $SECONDS -lt $limit ] || { tail -n 20 "$run/log" >&2; die "$run is not ready in time; its log is above"; }
 		sleep 0.1

@@ -15,7 +15,7 @@
 #include "worker/stream/probe.h"
 #include "worker/stream/transactor.h"
 
-enum { LOOKUP_TIMEOUT_MS = 1000, START_SLICES = 30, TOPIC_TIMEOUT_MS = 15000, CLUSTER_TIMEOUT_MS = 5000, PROBES = 3, STOP_S = 15 };
+enum { LOOKUP_TIMEOUT_MS = 1000, START_SLICES = 30, TOPIC_TIMEOUT_MS = 15000, CLUSTER_TIMEOUT_MS = 5000, PROBES = 3, MISSED_PROBES = 5, STOP_S = 15 };
 
 struct committer {
 	struct transactor transactor;
@@ -61,21 +61,30 @@ static const char *cstr_of(struct str s, char *out, size_t size)
 	return out;
 }
 
-/* A probe that hangs takes its producer with it; another one under the same id goes on. */
+/* A probe that hangs takes its producer with it; another one under the same id goes on. One that was not answered in time was
+ * aborted, and is tried again; so is one whose producer was fenced by a worker that settles what the life before left open. */
 static enum rc check_fencing(struct committer *c, const char *group, const char *topic, struct err *err)
 {
 	struct transactor *x = &c->transactor;
-	enum rc rc = RC_AGAIN;
-	for (int i = 0; i < PROBES && rc == RC_AGAIN; i++) {
-		if (x->producer == NULL && (rc = transactor_connect(x, START_SLICES, err)) != RC_OK)
+	int64_t until = clock_mono_us() + START_SLICES * 1000000LL;
+	for (int hung = 0, missed = 0;;) {
+		enum rc rc = x->producer == NULL ? transactor_connect(x, START_SLICES, err) : RC_OK;
+		if (rc != RC_OK)
 			return rc;
 		rc = probe_fencing(x->producer, group, topic, err);
-		if (rc == RC_AGAIN) {
+		if (rc == RC_UNAVAILABLE && ++missed < MISSED_PROBES && clock_mono_us() < until) {
+			log_warn(x->client.log, "stream", "probe of the broker failed; tried again", LOG_C("error", err->text));
+			if (rd_kafka_fatal_error(x->producer, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR) /* fenced by one who took it for dead */
+				transactor_drop(x);
+		} else if (rc == RC_AGAIN) {
 			log_warn(x->client.log, "stream", "probe of the broker hangs; tried with another producer", LOG_C("error", err->text));
 			transactor_abandon(x);
+			if (++hung == PROBES)
+				return err_prefix(err, RC_UNAVAILABLE, "gave up");
+		} else {
+			return rc;
 		}
 	}
-	return rc == RC_AGAIN ? err_prefix(err, RC_UNAVAILABLE, "gave up") : rc;
 }
 
 static enum rc check_broker(struct committer *c, struct err *err)

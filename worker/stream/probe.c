@@ -14,7 +14,7 @@
 
 #include "common/arena.h"
 
-enum { SLICE_MS = 1000, TRIES = 30, SEND_TRIES = 10, HANG_S = 20, PAUSE_MS = 200 };
+enum { SLICE_MS = 1000, TRIES = 30, SEND_TRIES = 10, HANG_S = 20, PAUSE_MS = 200, QUESTION_MS = 300 * 1000 };
 
 static enum rc failed(rd_kafka_error_t *error, const char *what, struct err *err)
 {
@@ -52,14 +52,21 @@ static enum rc abort_probe(rd_kafka_t *producer, struct err *err)
 	}
 }
 
-/* Does the coordinator answer for this group? One that it does not know is an answer. */
-static enum rc ask_coordinator(rd_kafka_t *rk, rd_kafka_queue_t *queue, const char *group, struct err *err)
+/* librdkafka aborts (its issue 4605) when a question to a coordinator runs out of time and the coordinator comes back later: so
+ * this one has more time than the whole start, and is asked anew only when it has been answered. */
+static void ask_coordinator(rd_kafka_t *rk, rd_kafka_queue_t *queue, const char *group)
 {
 	const char *groups[] = {group};
-	rd_kafka_DescribeConsumerGroups(rk, groups, 1, NULL, queue);
-	rd_kafka_event_t *event = rd_kafka_queue_poll(queue, SLICE_MS);
-	if (event == NULL)
-		return err_set(err, RC_UNAVAILABLE, "the coordinator of group %s does not answer", group);
+	char why[256];
+	rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+	(void)rd_kafka_AdminOptions_set_request_timeout(options, QUESTION_MS, why, sizeof why); /* cannot fail: it is in range */
+	rd_kafka_DescribeConsumerGroups(rk, groups, 1, options, queue);
+	rd_kafka_AdminOptions_destroy(options);
+}
+
+/* Does the coordinator answer for this group? One that it does not know is an answer. Destroys the event. */
+static enum rc take_answer(rd_kafka_event_t *event, const char *group, struct err *err)
+{
 	size_t count = 0;
 	const rd_kafka_ConsumerGroupDescription_t **described = NULL;
 	if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -79,11 +86,17 @@ static enum rc ask_coordinator(rd_kafka_t *rk, rd_kafka_queue_t *queue, const ch
 static enum rc wait_for_coordinator(rd_kafka_t *rk, const char *group, struct err *err)
 {
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
-	enum rc rc = RC_UNAVAILABLE;
+	enum rc rc = err_set(err, RC_UNAVAILABLE, "the coordinator of group %s does not answer", group);
+	ask_coordinator(rk, queue, group);
 	for (int i = 0; i < TRIES && rc != RC_OK; i++) {
-		if (i > 0)
-			nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
-		rc = ask_coordinator(rk, queue, group, err);
+		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, SLICE_MS);
+		if (event == NULL)
+			continue;
+		rc = take_answer(event, group, err);
+		if (rc == RC_OK)
+			break;
+		nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
+		ask_coordinator(rk, queue, group);
 	}
 	rd_kafka_queue_destroy(queue);
 	return rc;

@@ -66,7 +66,7 @@ static enum step sort_error(struct transactor *x, rd_kafka_error_t *error, const
 	return *ret_retry && stopping(x) ? STEP_STOPPED : step;
 }
 
-static void drop_producer(struct transactor *x)
+void transactor_drop(struct transactor *x)
 {
 	if (x->producer == NULL)
 		return;
@@ -120,7 +120,7 @@ bool transactor_ensure(struct transactor *x)
 			log_info(x->client.log, "stream", "new producer", LOG_C("transactional_id", x->transactional_id));
 		else {
 			log_warn(x->client.log, "stream", "no producer yet", LOG_C("error", why.text));
-			drop_producer(x);
+			transactor_drop(x);
 		}
 	}
 	return true;
@@ -272,7 +272,7 @@ void transactor_run(struct transactor *x, struct batch *b)
 		b->result = is_transactional(x) ? run_transaction(x, b) : run_plain(x, b);
 	x->current = NULL;
 	if (b->result == BATCH_UNKNOWN)
-		drop_producer(x);
+		transactor_drop(x);
 	else
 		x->backoff_ms = BACKOFF_FIRST_MS;
 }
@@ -293,7 +293,7 @@ enum rc transactor_connect(struct transactor *x, int slices, struct err *err)
 		return rc;
 	if (init_transactions(x, slices, err) == STEP_OK)
 		return RC_OK;
-	drop_producer(x);
+	transactor_drop(x);
 	return err_prefix(err, RC_UNAVAILABLE,
 	                  "the brokers of kafka.brokers (%.*s) gave no transactional producer: are they up, and may this principal use the "
 	                  "transactional id %s",
@@ -302,7 +302,7 @@ enum rc transactor_connect(struct transactor *x, int slices, struct err *err)
 
 void transactor_close(struct transactor *x)
 {
-	drop_producer(x);
+	transactor_drop(x);
 }
 
 void transactor_abandon(struct transactor *x)

@@ -34,6 +34,8 @@ enum rc transactor_connect(struct transactor *x, int slices, struct err *err);
 bool transactor_ensure(struct transactor *x);
 /* Writes and commits; sets b->result, b->why, b->refused. */
 void transactor_run(struct transactor *x, struct batch *b);
+/* The producer is dead: the next connect or ensure makes another under the same id. */
+void transactor_drop(struct transactor *x);
 /* The producer is lost to a call that does not come back: it is left as it is, memory and threads. */
 void transactor_abandon(struct transactor *x);
 void transactor_close(struct transactor *x);
