@@ -116,6 +116,8 @@ class Crew:
                 m.pause = m.armed[1]
         elif code in m.expected:
             pass
+        elif code == -signal.SIGTERM and LEFT in m.expected and now - m.since < 5 * PATIENCE:
+            self.note(f"{name} was asked to leave before it could listen")
         elif code == 1 and self.excused_until > m.since:
             self.note(f"{name} gave up: {m.worker.log_tail(1)[:300]}")
             m.pause = 0.5

@@ -1,7 +1,7 @@
 # lib.sh: what the scripts of this folder share: where things are kept, and starting and ending a service by its pid file.
 #
-# A service lives in a run folder of its own: `pid`, `log`, and what it writes. It is ended only when the process with that
-# pid still has the run folder in its command line or working directory, so that a recycled pid is never hit.
+# A service lives in a run folder of its own: `pid`, `started`, `log`, and what it writes. It is ended only when the process with
+# that pid was started at that time, so that a recycled pid is never hit.
 # shellcheck shell=bash disable=SC2034
 
 set -euo pipefail
@@ -44,19 +44,30 @@ launch() {
 	shift
 	[ -e "$run/log" ] && mv "$run/log" "$run/log.before"
 	rm -f "$run/pid"
-	# the folder is changed before the fork: is_running must never see the child elsewhere
 	cd "$run"
 	# shellcheck disable=SC2016
 	setsid sh -c 'echo $$ >pid.part && mv pid.part pid && exec "$@"' sh "$@" >"$run/log" 2>&1 </dev/null 9>&- &
 	cd - >/dev/null
 	until [ -s "$run/pid" ]; do sleep 0.02; done
+	state_and_start "$(cat "$run/pid")" | cut -d' ' -f2 >"$run/started"
+}
+
+# state_and_start PID: its state, as one letter, and when it was started. Unlike links in /proc these can be read at any moment of
+# a process's life, also in the middle of its exec.
+state_and_start() {
+	local line
+	line=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+	line=${line##*) }
+	# shellcheck disable=SC2086
+	set -- $line
+	echo "$1 ${20}"
 }
 
 is_running() {
-	local run=$1 pid
+	local run=$1 state start
 	[ -s "$run/pid" ] || return 1
-	pid=$(cat "$run/pid")
-	[ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$run" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null
+	read -r state start < <(state_and_start "$(cat "$run/pid")") || return 1
+	[ "$state" != Z ] && [ "$start" = "$(cat "$run/started")" ]
 }
 
 # wait_ready RUN SECONDS COMMAND...: until the command succeeds; fails at once when the service has died.
