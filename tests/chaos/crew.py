@@ -118,7 +118,7 @@ class Crew:
             pass
         elif code == -signal.SIGTERM and LEFT in m.expected and now - m.since < 5 * PATIENCE:
             self.note(f"{name} was asked to leave before it could listen")
-        elif code == 1 and self.excused_until > m.since:
+        elif code in (1, 3) and self.excused_until > m.since:  # no brokers, or no topic, just when it started
             self.note(f"{name} gave up: {m.worker.log_tail(1)[:300]}")
             m.pause = 0.5
         else:

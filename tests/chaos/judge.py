@@ -73,8 +73,10 @@ def read_to_the_end(ledger, admin):
 
 
 def decision_source(d, known, bad_at):
-    """A record that cannot be decoded has no id of its own: it is known by where it lies."""
-    place = d.value["source"]["partition"], d.value["source"]["offset"]
+    """Where it was sent to; a parked record was moved since. One that cannot be decoded has no id of its own: it is known by where
+    it lies."""
+    first = d.value.get("parked_from") or d.value["source"]
+    place = first["partition"], first["offset"]
     source = Source(d.value["request_id"], *place)
     return source if source in known else bad_at.get(place, source)
 
@@ -111,13 +113,15 @@ def check_responses(v, good, responses, redone):
     return twice
 
 
-def check_dead_letters(v, ledger, classes, exactly):
-    """Each has one decision of its class, and each decision that promises one has it."""
-    letters = Counter()
+def check_dead_letters(v, ledger, exactly):
+    """Each has one decision of its class about the record where it lay last, and each decision that promises one has it."""
+    letters, promised = Counter(), Counter()
     for d in ledger.dead_letters:
-        _, partition, offset = dead_letter_source(d)
-        letters[(partition, offset, dead_letter_class(d))] += 1
-    promised = Counter({(s.partition, s.offset, c): n for (s, c), n in classes.items() if OUTCOMES[c][1]})
+        letters[(*dead_letter_source(d), dead_letter_class(d))] += 1
+    for value in (d.value for d in ledger.decisions):
+        source = value["source"]
+        if OUTCOMES[value["outcome"]][1]:
+            promised[(source["topic"], source["partition"], source["offset"], value["outcome"])] += 1
     v.dead_letters = len(ledger.dead_letters)
     if not exactly:  # outputs of one record are not one unit there: a crash can double one without the other
         letters, promised = Counter(letters.keys()), Counter(promised.keys())
@@ -127,7 +131,7 @@ def check_dead_letters(v, ledger, classes, exactly):
         v.fail(f"orphaned dead letters: {some(orphans.items())}")
     if missing:
         v.fail(f"decisions that name a dead letter which is not there: {some(missing.items())}")
-    crashed = [d for d in letters if d[2] == "crashed_worker"]
+    crashed = [d for d in letters if d[3] == "crashed_worker"]
     if crashed:
         v.fail(f"records called the cause of ordered kills: {some(crashed)}")
 
@@ -166,11 +170,15 @@ def judge(v, schedule, world, registry, sent, redone):
     good = [s for s in sent if not s.id.startswith("bad")]
     bad_at = {(s.partition, s.offset): s for s in sent if s.id.startswith("bad")}
     decided = [(decision_source(d, known, bad_at), d.value) for d in ledger.decisions]
-    decisions = Counter(s for s, _ in decided)
+    decisions = Counter(s for s, value in decided if value["outcome"] != "parked")
+    parked = Counter(s for s, value in decided if value["outcome"] == "parked")
     by_id = defaultdict(set)
     for s, value in decided:
         by_id[s.id].add(value["outcome"])
     v.records = len(sent)
+    if max(parked.values(), default=0) > 1 and schedule.mode == "exactly_once":
+        v.twice += sum(n - 1 for n in parked.values())
+        v.fail(f"twice: parked {some((s, n) for s, n in parked.items() if n > 1)}")
     twice_decided = check_decisions(v, known, decisions, redone)
     twice_answered = check_responses(v, good, Counter(r.value["id"] for r in ledger.responses), redone)
     exactly = schedule.mode == "exactly_once"
@@ -178,7 +186,7 @@ def judge(v, schedule, world, registry, sent, redone):
         v.fail(f"twice: decided {some(twice_decided.items())}; answered {some(twice_answered.items())}")
     if not exactly and v.twice > 2 * v.bound:  # a decision and a response each
         v.fail(f"twice {v.twice}, more than the faults explain ({v.bound} records under way at kills and losses)")
-    check_dead_letters(v, ledger, Counter((s, value["outcome"]) for s, value in decided), exactly)
+    check_dead_letters(v, ledger, exactly)
     check_statuses(v, ledger, by_id)
     if schedule.ordering == "key" and exactly:
         check_order(v, ledger, {s.id: s for s in good}, redone)

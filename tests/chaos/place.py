@@ -59,7 +59,8 @@ class World:
         self.kafka = place.kafka
         self.input = name + ".requests"
         self.topics = {k: f"{name}.{k.replace('_', '-')}" for k in ("responses", "decisions", "dead_letters")}
-        self.kafka.create_topics([self.input, *self.topics.values()], schedule.partitions)
+        self.inputs = [self.input] + ([name + ".parked"] if schedule.full == "park" else [])
+        self.kafka.create_topics([*self.inputs, *self.topics.values()], schedule.partitions)
         self.pool = ThreadPoolExecutor(8)
         self.errands = []
         self.modelsim = ModelSim(folder)
@@ -87,7 +88,7 @@ class World:
 
     def delete_topics(self):
         admin = self.kafka.admin()
-        for future in admin.delete_topics([self.input, *self.topics.values()]).values():
+        for future in admin.delete_topics([*self.inputs, *self.topics.values()]).values():
             future.exception(30)
 
     def errand(self, work, *args):
@@ -115,7 +116,7 @@ class World:
         except Exception:  # not reachable yet
             return False
         mine = [t for t in topics if t.topic.startswith(self.name)]
-        return len(mine) == 4 and all(p.leader >= 0 and len(p.isrs) >= 1 for t in mine for p in t.partitions.values())
+        return len(mine) == len(self.inputs) + len(self.topics) and all(p.leader >= 0 and len(p.isrs) >= 1 for t in mine for p in t.partitions.values())
 
     def leader(self, topic, partition):
         return self.kafka.admin().list_topics(topic, timeout=20).topics[topic].partitions[partition].leader

@@ -27,7 +27,7 @@ from services import eventually
 from worker import POLICY
 
 ATTEMPTS = 4  # engine.attempts
-STALL_S, FINISH_S = 25, 120  # bounds on what is no fault's doing; generous: machines are busy
+STALL_S, FINISH_S = 25, 600  # bounds on what is no fault's doing; generous: machines are busy
 
 
 class Player:
@@ -39,13 +39,13 @@ class Player:
         self.world = World(place, schedule, folder, name)
         self.feeder = Feeder(self.world, schedule, random.Random(f"records of {schedule.seed}"))
         self.crew = Crew(
-            folder, self.configuration, POLICY, schedule.bug, schedule.instance, lambda: "broker" in self.world.away, self.note
+            folder, self.configuration, POLICY, schedule.bug, schedule.instance, lambda: self.world.away & {"broker", "topic"}, self.note
         )
         self.verdict = Verdict(schedule.seed, mode=schedule.mode, kinds=sorted(schedule.kinds()))
         self.redone, self.begin = set(), time.monotonic()
         self.now = threading.Event()  # whatever waits to come back, comes back
         self.last_output, self.outputs, self.live_since = time.monotonic(), 0, time.monotonic()
-        self.outages, self.renewed = 0, False
+        self.outages, self.renewed, self.stalled = 0, False, False
         self.regular = [f"w{i}" for i in range(schedule.workers)]
         self.set_model()
 
@@ -61,7 +61,7 @@ class Player:
             "base_url": w.modelsim.base_url,
             "api_key_env": "MODEL_KEY",
             "timeout": f"{int(s.model_timeout_s * 1000)}ms",
-            "limits": {"concurrency": s.max_jobs},
+            "limits": self.limits(),
             "price": "free",
         }
         if s.answer_bytes:
@@ -75,7 +75,7 @@ class Player:
                 "transaction_timeout": f"{int(TRANSACTION_S * s.scale * 1000)}ms",
                 "drain_on_revoke": f"{int(s.drain_s * 1000)}ms",
             },
-            "input": {"topics": [w.input], "format": s.format if s.format != "json" else "auto"},
+            "input": {"topics": w.inputs, "format": s.format if s.format != "json" else "auto"},
             "output": {**w.topics, "format": "json" if s.format == "json" else "input" if s.bad_share == 0 else s.format},
             "models": [{"name": "small", "model": "tiny-1", **model}, {"name": "capable", "model": "large-1", **model}],
             "engine": {"max_jobs": s.max_jobs, "shutdown_grace": f"{int(20 * s.scale)}s"},
@@ -90,6 +90,14 @@ class Player:
         if w.forwarder is not None:
             config["registry"] = {"url": w.forwarder.url, "timeout": "2s"}
         return config
+
+    def limits(self):
+        """A model is full soon, where it matters what happens then."""
+        s = self.schedule
+        if s.full == "wait":
+            return {"concurrency": s.max_jobs}
+        limits = {"concurrency": max(2, s.max_jobs // 5), "max_waiting": max(2, s.max_jobs // 5), "when_full": s.full}
+        return {**limits, "park_topic": self.world.inputs[1]} if s.full == "park" else limits
 
     def set_model(self):
         median, sigma = LOADS[self.schedule.load]
@@ -204,10 +212,12 @@ class Player:
         if not alive:
             self.crew.end()
         kafka, admin = self.world.kafka, self.world.kafka.admin()
+        self.world.away.add("topic")
         for future in admin.delete_topics([self.world.input]).values():
             future.result(30)
         eventually(lambda: self.world.input not in admin.list_topics(timeout=10).topics, 60, "the topic is gone")
         kafka.create_topics([self.world.input], self.schedule.partitions)
+        self.world.away.discard("topic")
         if alive:
             self.watch(5 * self.schedule.scale, lambda: False)
         self.start_all()
@@ -254,11 +264,11 @@ class Player:
         self.ledger = WatchingLedger(self.world.kafka, self.world.topics, self.world.place.registry if self.world.forwarder else None)
 
     def outstanding(self):
-        return len(self.feeder.sent) + len(self.redone) - len(self.ledger.decisions)
+        return len(self.feeder.sent) + len(self.redone) - self.ledger.final
 
     def watch_outputs(self):
         """Liveness: with work left, a worker that lives, and the world in order, outputs go on coming."""
-        now, count = time.monotonic(), len(self.ledger.decisions)
+        now, count = time.monotonic(), len(self.ledger.decisions)  # parking is an output, too
         excused = self.outstanding() <= 0 or self.world.away or not self.crew.someone_lives(3 * self.schedule.scale)
         if count != self.outputs or excused:
             self.outputs, self.last_output, self.renewed = count, now, False
@@ -275,7 +285,7 @@ class Player:
         if pause > STALL_S * PATIENCE * self.schedule.scale:
             ready = self.crew.ready_members()
             self.verdict.fail(f"no output for {pause:.0f} s with {self.outstanding()} records left; ready: {ready or 'nobody'}")
-            self.last_output = now + 3600
+            self.last_output, self.stalled = now + 3600, True
 
     def watch(self, seconds, until):
         end = time.monotonic() + seconds
@@ -298,7 +308,7 @@ class Player:
         self.heal()
         self.feeder.finish()
         finish_s = (15 if self.schedule.bug else FINISH_S) * PATIENCE * self.schedule.scale
-        self.watch(finish_s, self.is_done)
+        self.watch(finish_s, lambda: self.is_done() or self.stalled)
         if not self.is_done():
             self.verdict.fail(f"after {finish_s:g} s in good order {self.outstanding()} records are not decided")
         elif (lag := self.lag()) != 0:
@@ -306,15 +316,13 @@ class Player:
 
     def is_done(self):
         """Every record has its decision, some perhaps more."""
-        if len(self.ledger.decisions) < len(self.feeder.sent):
-            return False
-        return len(self.ledger.sources_seen()) >= len(self.feeder.sent)
+        return self.ledger.final >= len(self.feeder.sent) and self.ledger.finally_decided() >= len(self.feeder.sent)
 
     def lag(self):
         left = [0]
 
         def gone():
-            left[0] = self.world.kafka.lag(self.world.name, self.world.input, self.schedule.partitions)
+            left[0] = sum(self.world.kafka.lag(self.world.name, topic, self.schedule.partitions) for topic in self.world.inputs)
             return left[0] == 0
 
         end = time.monotonic() + 20 * PATIENCE
@@ -402,5 +410,13 @@ class Player:
 class WatchingLedger(Ledger):
     """The reader that watches while the seed is played. It shall not end for what the judge is to find."""
 
-    def sources_seen(self):
-        return {(d.value["request_id"], d.value["source"]["partition"], d.value["source"]["offset"]) for d in self.decisions}
+    final = 0  # decisions but those that a record was parked
+
+    def _take(self, message):
+        before = len(self.decisions)
+        super()._take(message)
+        self.final += len(self.decisions) > before and self.decisions[-1].value["outcome"] != "parked"
+
+    def finally_decided(self):
+        """Records with such a one: by id, because a record that comes back from its park topic lies elsewhere."""
+        return len({d.value["request_id"] for d in self.decisions if d.value["outcome"] != "parked"})

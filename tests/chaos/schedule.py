@@ -60,6 +60,7 @@ class Schedule:
     redis: bool = False
     model_timeout_s: float = 15.0
     drain_s: float = 0.5
+    full: str = "wait"  # what becomes of records beyond a model's share
     acts: list = field(default_factory=list)
     bug: str = ""  # an intentional one, for the test of the suite itself
     worker_env: dict = field(default_factory=dict)
@@ -75,7 +76,7 @@ class Schedule:
     def kinds(self):
         """The names of its faults, and of what else a set of seeds should hold once."""
         named = {f.kind for act in self.acts for f in act.faults} | {act.prologue.verb for act in self.acts if act.prologue}
-        return named | {self.mode, "format " + self.format, "load " + self.load, "ordering " + self.ordering} | (
+        return named | {self.mode, "format " + self.format, "load " + self.load, "ordering " + self.ordering, "full: " + self.full} | (
             {"rolling restart, static names"} if self.instance and "rolling restart" in named else set()
         )
 
@@ -84,6 +85,7 @@ class Schedule:
         head += f"{self.workers} worker{'s' * (self.workers > 1)}{' with static names' if self.instance else ''}, "
         head += f"{self.partitions} partitions, {self.records} records ({self.bad_share:.0%} bad, {self.keys or 'all'} keys), "
         head += f"{self.load} calls, at most {self.max_jobs} at once a worker, drain {self.drain_s:g} s"
+        head += f", full models: {self.full}" if self.full != "wait" else ""
         head += (", redis" if self.redis else "") + (f", answers of {self.answer_bytes} bytes" if self.answer_bytes else "")
         head += f", intentional bug {self.bug}" if self.bug else ""
         lines = [head]
@@ -254,6 +256,8 @@ def draw_act(chance, schedule, prologue=None):
     mean_s = median / 1000 * (1 + sigma) * schedule.scale
     capacity = 0.4 * schedule.workers * schedule.max_jobs / max(mean_s, 0.05) * seconds
     records = int(min(chance.randrange(200, 1500), capacity))
+    if schedule.ordering == "key":  # one call and one commit a key at a time
+        records = min(records, int(4 * schedule.keys * seconds))
     return Act(max(records, 60), seconds, faults, prologue)
 
 
@@ -281,6 +285,8 @@ def make(seed, nodes=1, unscaled=False):
         s.acts.append(draw_act(chance, s, Step(0, "topic_made_anew", {"alive": chance.random() < 0.5})))
     elif prologue < 0.24:
         s.acts.append(draw_act(chance, s, Step(0, "metadata_poisoned", {"how": chance.choice(["text", "crc", "base"])})))
+    if s.ordering == "none" and len(s.acts) == 1:  # parked records keep no order, and what is done again is parked again
+        s.full = random.Random(f"full {seed}").choices(["wait", "next", "park"], [6, 1, 2])[0]
     return s
 
 

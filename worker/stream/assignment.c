@@ -72,6 +72,8 @@ static void hold_anew(struct stream *s)
 		partition_set_lease(p, s->phase == STREAM_RUNNING ? LEASE_LIVE : LEASE_DRAINING, true);
 		count++;
 	}
+	if (count == 0) /* it was told in time */
+		return;
 	log_warn(s->log, "stream", "the group has thrown this worker out and taken it again; progress is read anew", LOG_I("partitions", count));
 	s->hooks.leases_changed(s->hooks.ctx);
 }
