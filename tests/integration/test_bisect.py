@@ -17,6 +17,27 @@ def set_topic(kafka, topic, **config):
         future.result()
 
 
+def test_under_at_least_once_the_others_are_committed_too(deployment, kafka, modelsim):
+    modelsim.configure(latency_ms=20, sigma=0.3)
+    set_topic(kafka, deployment.topics["dead_letters"], max_message_bytes="3000")
+    deployment.configure(kafka={"delivery": "at_least_once"}, engine={"max_jobs": 300}, commit={"max_records": 200})
+    sent = deployment.send_prompts(60)
+    sent.update(deployment.send([b"x" * 8000], keys=[b"key-1"], ids=["bad"]))
+    sent.update(deployment.send_prompts(60, start=60))
+    good = {place for place, record_id in sent.items() if record_id != "bad"}
+    worker = deployment.worker().start()
+    ledger = deployment.ledger()
+    eventually(lambda: ledger.poll(0.1) or good <= ledger.sources().keys(), 90, "the others are answered")
+    eventually(lambda: worker.log_has("output refused again; the record waits"), 30, "it is said")
+    assert worker.stop() == 0
+    set_topic(kafka, deployment.topics["dead_letters"], max_message_bytes="1000000")
+    worker.start()
+    ledger.wait(len(sent), timeout=60)
+    assert ledger.sources().keys() == sent.keys() and {r.value["id"] for r in ledger.responses} >= {sent[place] for place in good}
+    eventually(lambda: ledger.poll(0.1) or ledger.dead_letters, 30, "the culprit's dead letter")
+    eventually(lambda: deployment.lag() == 0, 30, "lag 0 when all is done")
+
+
 def test_culprits_alone_fail_and_the_others_are_committed_meanwhile(deployment, kafka, modelsim):
     modelsim.configure(latency_ms=20, sigma=0.3)
     set_topic(kafka, deployment.topics["dead_letters"], max_message_bytes="3000")
