@@ -66,6 +66,25 @@ def test_poisonous_records_become_dead_letters_and_nothing_else_does(deployment,
     assert worker.log_text().count("a record is worked on alone") == alone, "back to normal"
 
 
+def test_a_poisonous_record_is_found_under_at_least_once_too(deployment, modelsim):
+    """Outputs are not fenced by a transaction: what was under way at a death may be there twice."""
+    modelsim.configure(latency_ms=20)
+    deployment.configure(kafka={"instance": deployment.name + "-0", "delivery": "at_least_once"})
+    sent = send(deployment, 60, poisoned=(30,))
+    ledger = deployment.ledger()
+    worker = deployment.worker(env={"POINTSMAN_POISON": f"decode:{POISON}"})
+    deaths = run_until_decided(worker, ledger, 60, max_deaths=12)
+    ledger.poll(1)
+    bad = {place for place, record_id in sent.items() if record_id == "r-30"}
+    assert ledger.sources().keys() == sent.keys(), "lost 0"
+    assert {dead_letter_source(d)[1:] for d in ledger.dead_letters} == bad
+    assert {dead_letter_class(d) for d in ledger.dead_letters} == {"crashed_worker"}
+    answered = {r.value["id"] for r in ledger.responses if r.value["status"] == "ok"}
+    assert answered == {record_id for record_id in sent.values() if record_id != "r-30"}
+    eventually(lambda: deployment.lag() == 0, 30, "lag 0 when all is done")
+    print(f"at least once: {deaths} deaths")
+
+
 def test_kills_that_hit_whoever_is_alone_condemn_nobody(deployment, modelsim):
     """The worst of all random kills: each comes while a record is alone in the worker, and calls are long."""
     modelsim.configure(latency_ms=2500)
