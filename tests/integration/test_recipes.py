@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 RECIPES = Path(__file__).resolve().parents[2] / "deploy/recipes"
-SETS = {"support-triage": "tickets.jsonl"}
+SETS = {"support-triage": "tickets.jsonl", "consumer-chat": "prompts.jsonl"}
 KEYS = {"id", "text", "label", "product", "channel", "lang", "difficulty", "note"}
 NEAR = 0.8  # share of common three-letter pieces above which two texts count as the same
 
