@@ -24,7 +24,7 @@ struct decided {
 	struct str runner_up, reason;
 	const char *language;  /* guess, constant */
 	uint32_t chars;        /* of the text before it was cut */
-	uint32_t nanos;        /* of the decision, without reading and reporting */
+	uint32_t nanos;        /* of the thread's CPU for the decision, without reading and reporting */
 };
 
 struct decider;
