@@ -3,6 +3,7 @@
 import csv
 import json
 import subprocess
+from html.parser import HTMLParser
 
 import pytest
 
@@ -222,3 +223,34 @@ def test_a_policy_that_lacks_a_label_cannot_be_compared(folder):
     done = evaluate(folder, "--compare", "next.yaml")
     assert done.returncode == 3 and 'rows.jsonl:3: error: the label "human" is no route of the policy' in done.stderr
     assert evaluate(folder, "--compare", "nowhere.yaml").returncode == 3
+
+
+class Page(HTMLParser):
+    """What a browser would see and fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.fetched, self.text, self.tags = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.fetched += [value for name, value in attributes if name in ("src", "href")]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_page_needs_nothing_but_itself_and_trusts_no_text(folder):
+    hostile = "<script>alert(1)</script> & \"X200\" <img src=x>"
+    with open(folder / "rows.jsonl", "a") as out:
+        out.write(json.dumps({"text": hostile, "label": "human", "product": "<b>"}) + "\n")
+    done = evaluate(folder, "--html", "report.html", "--slice-rows", "1", "--worst", "20")
+    assert done.returncode == 0, done.stderr
+    page = Page((folder / "report.html").read_text())
+    text = " ".join("".join(page.text).split())
+    assert page.fetched == [] and not {"script", "img", "link"} & set(page.tags)
+    for words in ("54.5 %", "<script>alert(1)</script> & \"X200\" <img src=x>", "rules", "none of these", "X300", "rule person"):
+        assert words in text, words
+    assert "url(" not in text and "http" not in text
+    assert evaluate(folder, "--html", "nowhere/report.html").returncode == 1

@@ -26,6 +26,7 @@ static const char help[] =
     "                            in_scope_decided (may be repeated)\n"
     "      --compare POLICY      a second policy file over the same rows: what changes, and whether that is chance\n"
     "      --predictions FILE    write each row's decision as JSON Lines\n"
+    "      --html FILE           write the report as one page for a browser or a printer, too\n"
     "      --worst N             how many wrong rows to show (10)\n"
     "      --limit N             only the first N rows\n"
     "      --skip-bad            leave out rows that cannot be read, and count them; else the first one ends it\n"
@@ -103,6 +104,7 @@ static int take(const struct command *self, int c, struct eval_asked *asked)
 		break;
 	case 'C': asked->compare = optarg; break;
 	case 'o': asked->costs = optarg; break;
+	case 'H': asked->html = optarg; break;
 	case 'p': asked->predictions = optarg; break;
 	case 'b': asked->skip_bad = true; break;
 	case 'j': asked->json = true; break;
@@ -120,7 +122,7 @@ static int read_options(const struct command *self, int argc, char **argv, struc
 	    {"config", required_argument, NULL, 'c'},     {"field", required_argument, NULL, 'f'},  {"slice", required_argument, NULL, 's'},
 	    {"slice-rows", required_argument, NULL, 'r'}, {"costs", required_argument, NULL, 'o'},  {"fail-under", required_argument, NULL, 'F'},
 	    {"predictions", required_argument, NULL, 'p'}, {"worst", required_argument, NULL, 'w'}, {"limit", required_argument, NULL, 'l'},
-	    {"compare", required_argument, NULL, 'C'},
+	    {"compare", required_argument, NULL, 'C'},    {"html", required_argument, NULL, 'H'},
 	    {"skip-bad", no_argument, NULL, 'b'},         {"json", no_argument, NULL, 'j'},         {"timings", no_argument, NULL, 't'},
 	    {"labels-as-routes", no_argument, NULL, 'L'}, {"help", no_argument, NULL, 'h'},         {0}};
 	int code = EXIT_DONE;
@@ -212,8 +214,10 @@ static int evaluate(const struct settings *settings, const struct eval_asked *as
 	if (code == EXIT_DONE) {
 		report(&work);
 		say_times(&work);
-		code = hold_floors(&work);
+		code = asked->html != NULL ? eval_report_html(&work, asked->html) : EXIT_DONE;
 	}
+	if (code == EXIT_DONE)
+		code = hold_floors(&work);
 	compare_free(work.compare);
 	close_side(&work.side);
 	close_side(&work.other);

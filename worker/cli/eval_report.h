@@ -14,7 +14,7 @@
 enum { EVAL_ID_BYTES = 64, EVAL_TEXT_BYTES = 120, EVAL_REASON_BYTES = 200 };
 
 struct eval_asked {
-	const char *config, *data, *costs, *predictions, *compare;
+	const char *config, *data, *costs, *predictions, *compare, *html;
 	struct dataset_field fields[DATASET_MAX_FIELDS];
 	uint32_t field_count;
 	struct str slices[EVAL_MAX_SLICED];
@@ -59,6 +59,8 @@ const char *eval_label_name(const struct eval_side *side, int label);
 
 void eval_report_text(struct eval_work *work, FILE *out);
 void eval_report_json(struct eval_work *work, struct buf *out);
+/* One page without outside files. EXIT_FAILED when path cannot be written, which was said. */
+int eval_report_html(struct eval_work *work, const char *path);
 /* eval_compare.c: both sides beside each other. */
 void eval_compare_text(struct eval_work *work, FILE *out);
 void eval_compare_json(struct eval_work *work, struct buf *out);
