@@ -19,8 +19,8 @@
 #include "worker/stream/core.h"
 
 /* REQUEST_MS: librdkafka aborts (its issue 4605) when a question to a coordinator runs out of time and the coordinator comes back
- * later, so there is more of it than a failover takes. */
-enum { REQUEST_MS = 120 * 1000, RETRY_FIRST_US = 100 * 1000, RETRY_MAX_US = 1000 * 1000, UNSTABLE_RETRY_US = 200 * 1000, UNSTABLE_LONG_US = 700 * 1000 };
+ * later, so there is more of it than a failover takes, and no more than a stop may take: an open question holds that up. */
+enum { REQUEST_MS = 20 * 1000, RETRY_FIRST_US = 100 * 1000, RETRY_MAX_US = 1000 * 1000, UNSTABLE_RETRY_US = 200 * 1000, UNSTABLE_LONG_US = 700 * 1000 };
 
 static void ask_again(struct stream *s, struct partition *p, int64_t now_us)
 {
