@@ -109,6 +109,19 @@ demo: ## install what building needs, build, and show the worker at work on its 
 	@$(MAKE) --no-print-directory -s all
 	@$(BUILD)/pointsman demo $(if $(RECORDS),--records $(RECORDS))
 
+# The library once more, by clang, with what guides the fuzzer and what tells its finds.
+FUZZ_BINS := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(FUZZ_BINS): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libpointsman.a
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS) $(LIBS_EXTRA) -ljson-c
+.PHONY: fuzz-targets
+fuzz-targets: $(FUZZ_BINS)
+
+.PHONY: fuzz
+fuzz: deps ## fuzz every reader of foreign bytes; SECONDS=60 each, JOBS=2 at a time, T=name runs one
+	@$(MAKE) --no-print-directory -s CC=clang BUILD=build/fuzz OPT="-O1 -g" fuzz-targets \
+		SANFLAGS="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+	@tests/fuzz/fuzz.sh $(or $(SECONDS),60) $(or $(JOBS),2) $(T)
+
 .PHONY: lint
 lint: ## the house rules, gcc and clang with warnings as errors, shellcheck
 	@tests/scripts/lint.sh

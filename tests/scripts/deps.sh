@@ -35,6 +35,7 @@ curl curl
 java default-jre-headless
 mvn maven
 python3 python3
+clang clang
 '
 
 is_there() {
@@ -100,6 +101,10 @@ mapfile -t packages < <(missing_packages "$needs")
 if [ "${1:-build}" = test ]; then
 	# Debian's Python comes without what makes a venv
 	python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
+	# the fuzzer's and the sanitizers' run-time is a package of its own, named after clang's version
+	if ! compgen -G "$(clang -print-resource-dir 2>/dev/null)/lib/*/libclang_rt.fuzzer*.a" >/dev/null; then
+		packages+=("libclang-rt-$(apt-cache depends clang | sed -n 's/.*Depends: clang-//p' | head -1)-dev")
+	fi
 fi
 install_packages "${packages[@]}"
 if [ "${1:-build}" = test ]; then
