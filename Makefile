@@ -66,6 +66,9 @@ $(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libpointsman.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LIBS_EXTRA) -lcmocka -ljson-c
 
+# this test counts what is allocated
+$(BUILD)/unit/test_decode_bounds: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+
 .PHONY: unit
 unit: $(if $(T),$(BUILD)/unit/test_$(T),$(UNIT_BINS)) ## build and run the unit tests (cmocka); T=name runs one
 	@failed=; for t in $(if $(T),$(BUILD)/unit/test_$(T),$(UNIT_BINS)); do $$t || failed="$$failed $$t"; done; \
@@ -130,6 +133,13 @@ lint: ## the house rules, gcc and clang with warnings as errors, shellcheck
 bench: all ## throughput and CPU with an instant model; RECORDS=20000
 	@tests/scripts/deps.sh test
 	@tests/bench/bench.sh $(RECORDS)
+
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libpointsman.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LIBS_EXTRA)
+.PHONY: bench-decode
+bench-decode: $(BUILD)/bench/decode_bounds ## CPU time of decoding the worst records of one megabyte
+	@$<
 
 .PHONY: install
 install: all ## install under PREFIX (/usr/local); DESTDIR for packaging

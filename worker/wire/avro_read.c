@@ -16,6 +16,7 @@ struct reading {
 	struct err *err;
 	uint64_t steps_left;
 	uint32_t values_left;
+	uint32_t places_left; /* memory for values, what lists and maps grew out of included */
 };
 
 /* What a walk over items that grow one by one needs. */
@@ -23,7 +24,7 @@ struct collection {
 	struct value *items;
 	struct str *keys;
 	uint32_t count, cap;
-	uint32_t first_cap; /* by the first block's count: many small maps must not cost as much as large ones */
+	uint32_t paid; /* charged for by a block's count and not there yet */
 };
 
 static const struct wanted everything = {.whole = true};
@@ -161,6 +162,14 @@ static enum rc charge(struct reading *r, uint32_t values)
 	return RC_OK;
 }
 
+static enum rc take_places(struct reading *r, uint32_t places)
+{
+	if (places > r->places_left)
+		return refuse(r, "more values than are kept of one record");
+	r->places_left -= places;
+	return RC_OK;
+}
+
 static enum rc read_record(struct reading *r, const struct avro_type *type, const struct wanted *wanted, unsigned depth, struct value *ret)
 {
 	uint32_t kept = 0, wants = 0;
@@ -173,6 +182,8 @@ static enum rc read_record(struct reading *r, const struct avro_type *type, cons
 			wants = type->count;
 	}
 	enum rc rc = charge(r, wants);
+	if (rc == RC_OK)
+		rc = take_places(r, wants);
 	if (rc != RC_OK)
 		return rc;
 	if (wanted != NULL) {
@@ -196,27 +207,54 @@ static enum rc read_record(struct reading *r, const struct avro_type *type, cons
 	return RC_OK;
 }
 
+/* Moves to cap places. What it leaves stays in the arena, so a list that grows block by block pays for that too. */
+static enum rc grow(struct reading *r, struct collection *c, bool with_keys, uint32_t cap)
+{
+	enum rc rc = take_places(r, cap);
+	if (rc != RC_OK)
+		return rc;
+	struct value *items = arena_array(r->arena, cap, sizeof *items);
+	struct str *keys = with_keys ? arena_array(r->arena, cap, sizeof *keys) : NULL;
+	if (c->count != 0) {
+		memcpy(items, c->items, c->count * sizeof *items);
+		if (with_keys)
+			memcpy(keys, c->keys, c->count * sizeof *keys);
+	}
+	c->items = items;
+	c->keys = keys;
+	c->cap = cap;
+	return RC_OK;
+}
+
+/* Charges for a block of which every item is kept: its places are exact where there is one block, as nearly always. A count
+ * that cannot be kept takes nothing here: its items are read until one of the bounds is met. */
+static enum rc expect_block(struct reading *r, struct collection *c, bool with_keys, int64_t count)
+{
+	if (count > r->values_left)
+		return RC_OK;
+	enum rc rc = charge(r, (uint32_t)count);
+	if (rc != RC_OK)
+		return rc;
+	uint32_t need = c->count + (uint32_t)count;
+	c->paid = (uint32_t)count;
+	if (need <= c->cap)
+		return RC_OK;
+	return grow(r, c, with_keys, need > c->cap * 2 ? need : c->cap * 2);
+}
+
 /* A place for one more; charged. */
 static enum rc collect(struct reading *r, struct collection *c, bool with_keys, struct value **ret)
 {
-	enum rc rc = charge(r, 1);
-	if (rc != RC_OK)
-		return rc;
-	if (c->count == c->cap) {
-		uint32_t cap = c->cap == 0 ? c->first_cap : c->cap * 2;
-		struct value *items = arena_array(r->arena, cap, sizeof *items);
-		struct str *keys = with_keys ? arena_array(r->arena, cap, sizeof *keys) : NULL;
-		if (c->count != 0) {
-			memcpy(items, c->items, c->count * sizeof *items);
-			if (with_keys)
-				memcpy(keys, c->keys, c->count * sizeof *keys);
-		}
-		c->items = items;
-		c->keys = keys;
-		c->cap = cap;
-	}
-	*ret = &c->items[c->count++];
-	return RC_OK;
+	enum rc rc = RC_OK;
+	if (c->paid != 0)
+		c->paid--;
+	else
+		rc = charge(r, 1);
+	if (rc == RC_OK && c->count == c->cap)
+		rc = grow(r, c, with_keys, c->cap == 0 ? 1 : c->cap * 2);
+	if (rc == RC_OK)
+		*ret = &c->items[c->count++];
+	return rc;
 }
 
 /* Below which index a list is kept, and what of the item at an index is wanted. */
@@ -301,8 +339,8 @@ static enum rc read_blocks(struct reading *r, const struct avro_type *type, cons
 				return refuse(r, "a block that is longer than what is left");
 			count = -count;
 		}
-		if (c.first_cap == 0)
-			c.first_cap = count < 8 ? (uint32_t)count : 8;
+		if (wanted != NULL && wanted->whole && (rc = expect_block(r, &c, type->kind == KIND_MAP, count)) != RC_OK)
+			return rc;
 		const char *begin = r->p;
 		if (size >= 0 && wanted == NULL) {
 			r->p += size;
@@ -355,7 +393,8 @@ enum rc avro_read(struct arena *arena, const struct avro_type *type, const struc
                   struct err *err)
 {
 	struct reading r = {.start = bytes.data, .p = bytes.data, .end = bytes.data + bytes.len, .arena = arena, .err = err,
-	                    .steps_left = AVRO_READ_FREE_STEPS + (uint64_t)bytes.len * 4, .values_left = AVRO_READ_MAX_VALUES};
+	                    .steps_left = AVRO_READ_FREE_STEPS + (uint64_t)bytes.len * 4, .values_left = AVRO_READ_MAX_VALUES,
+	                    .places_left = AVRO_READ_MAX_PLACES};
 	struct value value;
 	enum rc rc = read_any(&r, type, wanted, 0, &value);
 	if (rc == RC_OK && r.p != r.end)

@@ -18,6 +18,7 @@
 enum {
 	AVRO_READ_MAX_DEPTH = 64,
 	AVRO_READ_MAX_VALUES = 32000,
+	AVRO_READ_MAX_PLACES = 80000, /* for them; only lists and maps in several blocks need more places than values */
 	AVRO_READ_FREE_STEPS = 100000, /* and four for each byte: an honest record takes about two */
 };
 
