@@ -54,14 +54,25 @@ def progress(base, span, offsets, k, owner=b"w"):
         gap = b - a - 1
         bits += "1" * (gap >> k) + "0" + (format(gap & (1 << k) - 1, "0%db" % k) if k else "")
     bits += "0" * (-len(bits) % 8)
-    return struct.pack(">BBHQQHBB", 1, 1, 0, base, span, len(offsets), k, len(owner)) + owner + bytes(
+    return struct.pack(">BBHQQHBBHHB", 1, 1, 0, base, span, len(offsets), k, len(owner), 0xFFFF, 0xFFFF, 0) + owner + bytes(
         int(bits[i:i + 8], 2) for i in range(0, len(bits), 8))
 
 
-put("progress", "none", progress(5, 0, [], 0, b"abcd")[:24] + b"")
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return struct.pack(">I", crc ^ 0xFFFFFFFF)
+
+
+# a length of whole threes with the checksum, as fuzz_progress.c wants it
+put("progress", "none", progress(5, 0, [], 0, b"abc"))
 put("progress", "some", progress(5, 10, [5, 7, 14], 1, b"wo"))
-put("progress", "far", progress(0, 1 << 40, [0, (1 << 40) - 1], 39, b"w"))
-put("progress", "text", base64.b64encode(progress(0, 0, [], 0)))
+put("progress", "far", progress(0, 1 << 40, [0, (1 << 40) - 1], 39, b"abc"))
+EMPTY = progress(0, 0, [], 0, b"abc")
+put("progress", "text", base64.b64encode(EMPTY + crc32c(EMPTY)))
 
 ANSWER = (b'{"id":"c-1","choices":[{"message":{"role":"assistant","content":"Hi \\u00e9"},"finish_reason":"stop"}],'
           b'"usage":{"prompt_tokens":3,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":1}}}')
