@@ -9,6 +9,7 @@ build=$here/../../build/fuzz
 out=${POINTSMAN_FUZZ:-${XDG_CACHE_HOME:-$HOME/.cache}/pointsman-fuzz}
 seconds=${1:-60} jobs=${2:-2} only=${3:-}
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=0 UBSAN_OPTIONS=print_stacktrace=1
+export LSAN_OPTIONS=suppressions=$here/leaks.supp:print_suppressions=0
 
 # fuzz_one TARGET: its log and its result are left in the output folder.
 fuzz_one() {

@@ -114,3 +114,13 @@ put("wire", "messages", b"kafka_replyTopic=r\nkafka_correlationId=abc\0"
     b'{"messages":[{"role":"system","content":"s"},{"role":"user","content":"u"}],"embedding":[0.5,1],"priority":3}')
 put("wire", "confluent", b"\0\0\0\0\0\7" + text(b"1") + b"\0" * 20)
 put("wire", "single", b"\0\xc3\x01" + b"\0" * 8 + text(b"1"))
+
+put("served", "values", b"\0*2\r\n$1\r\nx\r\n$-1\r\n")
+put("served", "set", b"\0+OK\r\n*2\r\n$1\r\nx\r\n$0\r\n\r\n")
+put("served", "refused", b"\0-OOM no\r\n*2\r\n$-1\r\n:1\r\n")
+put("served", "odd", b"\0*-1\r\n")
+for name, body in {"schema": b'{"schema":"\\"string\\"","schemaType":"AVRO"}', "proto": b'{"schema":"x","schemaType":"PROTOBUF"}',
+                   "id": b'{"id":12}'}.items():
+    put("served", name, b"\1HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+put("served", "chunked", b"\1HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n0\r\n\r\n")
+put("served", "missing", b"\1HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
