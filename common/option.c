@@ -21,7 +21,7 @@ struct scope { /* where in the file a table is bound: for names and places in me
 	const struct node *at; /* the section's key, or the nearest node there is */
 	struct arena *arena;
 	struct err *err;
-	bool no_secrets; /* they are left out, not read */
+	bool no_secrets; /* one that cannot be read is left out */
 };
 
 static const char *const secret_suffixes[] = {"", "_env", "_file"};
@@ -167,9 +167,13 @@ static enum rc bind_secret(const struct config_option *o, const struct node *map
 		if (given != NULL)
 			return config_error(node, scope->err, "\"%s\" is given twice, in line %u and here", o->name, given->line);
 		given = node;
+		struct err ignored;
+		struct scope lenient = *scope;
 		if (scope->no_secrets)
+			lenient.err = &ignored;
+		enum rc rc = read_secret(form, node, &value, &lenient);
+		if (rc != RC_OK && scope->no_secrets)
 			continue;
-		enum rc rc = read_secret(form, node, &value, scope);
 		if (rc != RC_OK)
 			return rc;
 		*out = arena_str(scope->arena, value);

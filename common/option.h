@@ -48,7 +48,7 @@ struct config_option {
 
 /* map may be NULL (all defaults). out is zeroed by the caller. */
 enum rc config_bind(const struct config_option *table, const struct node *map, void *out, struct arena *arena, struct err *err);
-/* The same, but secrets stay absent: their variables and files are not looked at and may be missing. */
+/* The same, but a secret whose variable or file is missing stays absent. */
 enum rc config_bind_no_secrets(const struct config_option *table, const struct node *map, void *out, struct arena *arena, struct err *err);
 
 /* "64", "4 MB", "10s" read as the kind's number, in its unit. false: no such number or unit. */

@@ -15,7 +15,8 @@ static const char help[] =
     "stood fast when they were asked for, and checks: each record that the group has finished with has exactly one\n"
     "final decision, the response and the dead letter that its outcome asks for, and nothing came out that did not\n"
     "go in. Workers may run meanwhile: what they have not finished is in progress, not lost. What retention has\n"
-    "deleted is said, and not judged. Nothing is written or committed. Topics of routes are not read.\n"
+    "deleted is said, and not judged. Nothing is written or committed. Of the secrets only the registry's are used.\n"
+    "It takes about 90 to 140 bytes of memory an input record, nearly all of it for what came out.\n"
     "\n"
     "  -c, --config FILE      the configuration\n"
     "      --since T          only input records of that time on: 2026-11-24, 2026-11-24T10:00:00Z (UTC), or 2h, 30m, 7d\n"
@@ -101,7 +102,7 @@ static int run(const struct command *self, int argc, char **argv)
 	if (optind + 1 != argc || strcmp(argv[optind], "verify") != 0)
 		return cli_usage(self, "what is to be done? There is: audit verify");
 	struct settings settings;
-	code = cli_settings(self, config, &settings);
+	code = cli_settings_no_secrets(self, config, &settings);
 	if (code != EXIT_DONE)
 		return code;
 	code = verify(&settings, &asked);

@@ -65,7 +65,7 @@ static bool take_decision(struct reading *r, const struct span_record *record, s
 		return false;
 	}
 	unsigned outcome = rc == RC_OK ? outcome_by_name(d.outcome) : OUTCOME_NONE;
-	if (rc == RC_OK && str_is(d.outcome, "parked"))
+	if (outcome == OUTCOME_PARKED)
 		outcome = LEDGER_PARKED;
 	if (rc == RC_OK && outcome == OUTCOME_NONE)
 		rc = err_set(&why, RC_BAD_INPUT, "outcome \"%.*s\" is not known to this version", STR_ARG(d.outcome));
@@ -194,8 +194,11 @@ static const char *name_of(struct audit_books *b, struct str name)
 static enum rc add_inputs(struct audit_books *b, struct span *span, int64_t since_ms, int64_t until_ms, struct err *err)
 {
 	enum rc rc = RC_OK;
-	for (uint32_t i = 0; i < b->settings->input.topics.count && rc == RC_OK; i++)
-		rc = span_add(span, name_of(b, b->settings->input.topics.items[i]), USE_INPUT, since_ms, until_ms, err);
+	for (uint32_t i = 0; i < b->settings->input.topics.count && rc == RC_OK; i++) {
+		struct str topic = b->settings->input.topics.items[i];
+		if (!settings_is_park_topic(b->settings, topic)) /* what is parked is judged as the record that it was */
+			rc = span_add(span, name_of(b, topic), USE_INPUT, since_ms, until_ms, err);
+	}
 	return rc;
 }
 

@@ -13,7 +13,7 @@
 enum { CELL = 24 };
 
 /* Inputs stand first among the outputs' parts, in the order of the ledger's sources. */
-static uint32_t source_count(const struct audit_books *b)
+uint32_t audit_report_sources(const struct audit_books *b)
 {
 	uint32_t n = 0;
 	while (n < span_parts(b->outputs) && ledger_find(b->ledger, str_of(span_part(b->outputs, n)->topic), span_part(b->outputs, n)->partition) == n)
@@ -101,7 +101,7 @@ void audit_report_print(const struct audit_books *b, const struct ledger_result 
 	static const char *const heads[] = {"input", "records", "decided", "ok", "forwarded", "failed", "expired", "rejected", "undecodable",
 	                                    "dead letters", "in progress", "unknown"};
 	struct cli_table *table = cli_table_new("lrrrrrrrrrrr", heads);
-	uint32_t count = source_count(b);
+	uint32_t count = audit_report_sources(b);
 	for (uint32_t i = 0; i < count;) {
 		const char *topic = span_part(b->outputs, i)->topic;
 		struct ledger_figures f = topic_figures(b, r, count, &i);
@@ -190,7 +190,7 @@ void audit_report_json(const struct audit_books *b, const struct ledger_result *
 	json_member_bool(&out, "holds", audit_report_holds(b, r));
 	json_key(&out, "inputs");
 	buf_char(&out, '[');
-	uint32_t count = source_count(b);
+	uint32_t count = audit_report_sources(b);
 	for (uint32_t i = 0; i < count;) {
 		const char *topic = span_part(b->outputs, i)->topic;
 		struct ledger_figures f = topic_figures(b, r, count, &i);

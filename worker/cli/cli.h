@@ -32,7 +32,7 @@ int cli_fail(const struct err *err, int code);
 
 /* -c F: reads it, or says what is wrong and gives EXIT_CONFIG; EXIT_DONE when all is well. */
 int cli_settings(const struct command *self, const char *path, struct settings *ret);
-/* The same without secrets, which may be missing: for a command that connects to nothing. */
+/* The same, but secrets may be missing: for a command that calls no model. */
 int cli_settings_no_secrets(const struct command *self, const char *path, struct settings *ret);
 
 /* A terminal that wants colour (NO_COLOR and TERM=dumb say no). */

@@ -9,15 +9,17 @@
 #include "common/clock.h"
 #include "worker/cli/cli.h"
 #include "worker/cli/demo_feed.h"
+#include "worker/cli/demo_kill.h"
 #include "worker/cli/demo_report.h"
 #include "worker/cli/demo_world.h"
 #include "worker/engine/engine.h"
 #include "worker/stream/plain.h"
 
-enum { DEFAULT_RECORDS = 2000, MOST_RECORDS = 50000, PATIENCE_US = 120 * 1000000, FLUSH_MS = 30000, DRAIN_US = 10 * 1000000 };
+enum { DEFAULT_RECORDS = 2000, MOST_RECORDS = 50000, DEFAULT_KILLS = 5, MOST_KILLS = 1000, PATIENCE_US = 120 * 1000000, FLUSH_MS = 30000, DRAIN_US = 10 * 1000000 };
 
 static const char help[] =
     "usage: pointsman demo [--records N] [--json] [--serve] [--data DIR]\n"
+    "       pointsman demo --kill [--brokers HOST:PORT] [--records N] [--kills K] [--instance] [--json] [--keep]\n"
     "\n"
     "Routes invented tickets, chat messages and documents with the real engine, on a Kafka in memory and\n"
     "simulated models, and shows who went where, why, and what was saved.\n"
@@ -26,14 +28,24 @@ static const char help[] =
     "      --json        one JSON object instead of the table\n"
     "      --serve       stay up afterwards, with the status page, until Ctrl-C\n"
     "      --data DIR    the folder with pointsman.yaml, policy.yaml and prompts.jsonl\n"
+    "\n"
+    "With --kill: three workers on a real broker, killed with SIGKILL again and again, and then the books over the\n"
+    "topics: in, out, lost, twice, repeated calls, longest pause. Makes topics of its own and deletes them.\n"
+    "Exit code 4: the promise of delivery is broken; 1: it could not be shown.\n"
+    "\n"
+    "      --kill        do that\n"
+    "      --brokers B   a real broker (the environment's KAFKA_BROKERS, else localhost:9092)\n"
+    "      --kills K     how many kills (5)\n"
+    "      --instance    the workers are static members of their group: shorter pauses\n"
+    "      --keep        leave the topics\n"
     "  -h, --help        this text\n"
     "\n"
     "example: pointsman demo --serve\n";
 
 struct asked {
-	int64_t records;
-	bool json, serve;
-	const char *data;
+	int64_t records, kills;
+	bool json, serve, kill, instance, keep;
+	const char *data, *brokers;
 };
 
 /* All that runs during a demo. */
@@ -190,12 +202,30 @@ static int act(const struct command *self, const struct asked *asked)
 	return rc == RC_OK ? EXIT_DONE : cli_fail(&err, EXIT_FAILED);
 }
 
+static int act_with_kills(const struct command *self, const struct asked *asked)
+{
+	char folder[4096];
+	if (asked->serve)
+		return cli_usage(self, "--serve does not go with --kill");
+	if (asked->records <= asked->kills)
+		return cli_usage(self, "--records must be more than --kills");
+	if (!demo_world_folder(asked->data, folder, sizeof folder))
+		return cli_usage(self, "the demo's files cannot be read; say where they are with --data DIR");
+	return demo_kill(self, &(struct demo_kill_asked){.brokers = asked->brokers, .folder = folder, .records = asked->records, .kills = asked->kills,
+	                                                 .instance = asked->instance, .json = asked->json, .keep = asked->keep});
+}
+
+static const struct option longs[] = {
+	{"records", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},  {"serve", no_argument, NULL, 's'},
+	{"data", required_argument, NULL, 'd'},    {"kill", no_argument, NULL, 'k'},  {"brokers", required_argument, NULL, 'b'},
+	{"kills", required_argument, NULL, 'K'},   {"instance", no_argument, NULL, 'i'}, {"keep", no_argument, NULL, 'e'},
+	{"help", no_argument, NULL, 'h'},          {0},
+};
+
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {{"records", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},
-	                                      {"serve", no_argument, NULL, 's'},         {"data", required_argument, NULL, 'd'},
-	                                      {"help", no_argument, NULL, 'h'},          {0}};
-	struct asked asked = {.records = DEFAULT_RECORDS};
+	struct asked asked = {.records = DEFAULT_RECORDS, .kills = DEFAULT_KILLS};
+	const char *of_kill = NULL; /* an option that needs --kill */
 	int code = EXIT_DONE;
 	for (int c; (c = cli_option(self, argc, argv, "h", longs, &code)) != -1;) {
 		switch (c) {
@@ -203,6 +233,15 @@ static int run(const struct command *self, int argc, char **argv)
 			if (!str_to_i64(str_of(optarg), &asked.records) || asked.records < 1 || asked.records > MOST_RECORDS)
 				return cli_usage(self, "--records takes 1 to %d, not \"%s\"", MOST_RECORDS, optarg);
 			break;
+		case 'K':
+			if (!str_to_i64(str_of(optarg), &asked.kills) || asked.kills < 0 || asked.kills > MOST_KILLS)
+				return cli_usage(self, "--kills takes 0 to %d, not \"%s\"", MOST_KILLS, optarg);
+			of_kill = "--kills";
+			break;
+		case 'b': asked.brokers = optarg, of_kill = "--brokers"; break;
+		case 'i': asked.instance = true, of_kill = "--instance"; break;
+		case 'e': asked.keep = true, of_kill = "--keep"; break;
+		case 'k': asked.kill = true; break;
 		case 'j': asked.json = true; break;
 		case 's': asked.serve = true; break;
 		case 'd': asked.data = optarg; break;
@@ -211,7 +250,9 @@ static int run(const struct command *self, int argc, char **argv)
 	}
 	if (optind < argc)
 		return cli_usage(self, "unexpected argument \"%s\"", argv[optind]);
-	return act(self, &asked);
+	if (of_kill != NULL && !asked.kill)
+		return cli_usage(self, "%s goes with --kill", of_kill);
+	return asked.kill ? act_with_kills(self, &asked) : act(self, &asked);
 }
 
 const struct command command_demo = {.name = "demo", .summary = "show the worker at work, without a broker or a model", .help = help, .run = run};

@@ -15,20 +15,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/http.h"
+#include "common/json.h"
 #include "worker/stream/embedded.h"
 
-enum { MAX_MODELS = 8, PARTITIONS = 4 };
+enum { MAX_MODELS = 8, PARTITIONS = 4, STATS_TIMEOUT_MS = 10000, STATS_BYTES = 65536 };
 
 struct demo_world {
 	struct embedded *kafka;
 	pid_t models[MAX_MODELS];
+	int ports[MAX_MODELS];
+	bool slow;
 	unsigned model_count;
 };
 
-/* Small models are quick, large ones are not; the spread is that of real servers. */
+/* Small models are quick, large ones are not; the spread is that of real servers. The slow ones leave a kill calls to hit. */
 static const struct {
-	const char *latency_ms, *sigma;
-} manners[] = {{"25", "0.4"}, {"90", "0.5"}, {"110", "0.5"}};
+	const char *latency_ms, *slow_latency_ms, *sigma;
+} manners[] = {{"25", "250", "0.4"}, {"90", "600", "0.5"}, {"110", "700", "0.5"}};
 
 static bool beside_program(const char *relative, char *out, size_t out_bytes)
 {
@@ -66,14 +70,15 @@ static bool simulator(char *out, size_t out_bytes)
 }
 
 /* In the child: never returns. */
-static _Noreturn void become_model(const char *program, unsigned index, int stdout_fd)
+static _Noreturn void become_model(const char *program, unsigned index, bool slow, int stdout_fd)
 {
 	unsigned manner = index % (sizeof manners / sizeof manners[0]);
 	sigset_t none;
 	sigemptyset(&none);
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0 || dup2(stdout_fd, STDOUT_FILENO) < 0)
 		_exit(127);
-	execl(program, "modelsim", "--port", "0", "--latency-ms", manners[manner].latency_ms, "--sigma", manners[manner].sigma, (char *)NULL);
+	const char *latency_ms = slow ? manners[manner].slow_latency_ms : manners[manner].latency_ms;
+	execl(program, "modelsim", "--port", "0", "--latency-ms", latency_ms, "--sigma", manners[manner].sigma, (char *)NULL);
 	_exit(127);
 }
 
@@ -96,12 +101,14 @@ static enum rc start_model(struct demo_world *world, struct settings *settings, 
 		return err_set(err, RC_FATAL, "no pipe for a simulated model: %s", strerror(errno));
 	pid_t child = fork();
 	if (child == 0)
-		become_model(program, index, ends[1]);
+		become_model(program, index, world->slow, ends[1]);
 	close(ends[1]);
 	int port = child > 0 ? read_port(ends[0]) : -1;
 	close(ends[0]);
-	if (child > 0)
+	if (child > 0) {
+		world->ports[world->model_count] = port;
 		world->models[world->model_count++] = child;
+	}
 	if (port < 0)
 		return err_set(err, RC_FATAL, "the simulated model %s did not start", program);
 	settings->models[index].base_url = arena_printf(&settings->arena, "http://127.0.0.1:%d/v1", port);
@@ -151,6 +158,53 @@ enum rc demo_world_start(struct settings *settings, bool serve, struct demo_worl
 	}
 	*ret = world;
 	return RC_OK;
+}
+
+enum rc demo_world_models(struct settings *settings, struct demo_world **ret, struct err *err)
+{
+	struct demo_world *world = heap_zalloc(1, sizeof *world);
+	world->slow = true;
+	enum rc rc = start_models(world, settings, err);
+	if (rc != RC_OK) {
+		demo_world_stop(world);
+		return rc;
+	}
+	*ret = world;
+	return RC_OK;
+}
+
+static enum rc calls_of(struct http *http, int port, struct arena *arena, int64_t *ret_calls, int64_t *ret_distinct, struct err *err)
+{
+	struct http_answer answer;
+	const struct json *stats;
+	enum rc rc = http_send(http, arena_printf(arena, "http://127.0.0.1:%d/stats", port).data, NULL, STR_NULL, arena, &answer, err);
+	if (rc == RC_OK)
+		rc = json_parse(arena, answer.body, (struct json_limits){0}, &stats, err);
+	if (rc == RC_OK && (!json_i64(json_get(stats, STR("calls")), ret_calls) || !json_i64(json_get(stats, STR("distinct")), ret_distinct)))
+		rc = err_set(err, RC_BAD_INPUT, "a simulated model does not tell its calls");
+	return rc;
+}
+
+enum rc demo_world_calls(const struct demo_world *world, int64_t *ret_calls, int64_t *ret_repeated, struct err *err)
+{
+	struct http *http = http_new(STATS_TIMEOUT_MS, STATS_BYTES);
+	struct arena arena;
+	int64_t all = 0, repeated = 0;
+	enum rc rc = RC_OK;
+	arena_init(&arena, 0);
+	for (unsigned i = 0; i < world->model_count && rc == RC_OK; i++) {
+		int64_t calls = 0, distinct = 0;
+		rc = calls_of(http, world->ports[i], &arena, &calls, &distinct, err);
+		all += calls;
+		repeated += calls - distinct;
+	}
+	if (rc == RC_OK) {
+		*ret_calls = all;
+		*ret_repeated = repeated;
+	}
+	arena_free(&arena);
+	http_free(http);
+	return rc;
 }
 
 void demo_world_stop(struct demo_world *world)

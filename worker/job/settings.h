@@ -117,7 +117,7 @@ struct log_settings {
 struct settings {
 	struct arena arena;
 	struct str file; /* path as given; relative paths in it resolve against its folder */
-	bool no_secrets; /* they were left out */
+	bool no_secrets; /* those that could not be read were left out */
 	struct kafka_settings kafka;
 	struct commit_settings commit;
 	struct input_settings input;
@@ -135,7 +135,7 @@ struct settings {
 
 /* Reads, checks and fills defaults. On failure err holds file:line:column, the line, a caret and advice. */
 enum rc settings_load(const char *path, struct settings *ret, struct err *err);
-/* The same with all secrets absent, given or not: for who looks at a configuration and connects to nothing. */
+/* The same, but a secret that is missing stays absent: for who looks at a configuration and calls no model. */
 enum rc settings_load_no_secrets(const char *path, struct settings *ret, struct err *err);
 /* The same from text; name stands for the file in messages. */
 enum rc settings_parse(const char *name, struct str text, struct settings *ret, struct err *err);

@@ -309,11 +309,13 @@ static void check_record(struct ledger *l, uint32_t index, int64_t offset, const
 	struct source *s = &l->sources[index];
 	struct ledger_figures *f = &l->result.figures[index];
 	bool within = is_within(s, offset), exists = within && bit_at(s->exists, s, offset), settled = is_settled(s, offset);
-	bool told = false; /* not judged by what is outside of what was read */
+	bool told = false, parked = false; /* told: not judged by what is outside of what was read */
 	const struct decision *last = NULL;
 	for (size_t i = 0; i < decisions; i++) {
-		if (d[i].outcome == LEDGER_PARKED)
+		if (d[i].outcome == LEDGER_PARKED) {
+			parked = true;
 			continue;
+		}
 		if (l->rules.match_responses)
 			match(l, &d[i], settled && exists && last == NULL);
 		if (last != NULL && !l->rules.twice_is_allowed)
@@ -333,9 +335,10 @@ static void check_record(struct ledger *l, uint32_t index, int64_t offset, const
 	f->dead_letters += (int64_t)dead_count;
 	if (!told) {
 		bool early = bit_at(s->early, s, offset);
-		f->unknown += settled && early;
-		f->in_progress += !settled;
-		if (settled && !early)
+		bool waits = parked || !settled;
+		f->unknown += !waits && early;
+		f->in_progress += waits;
+		if (!waits && !early)
 			accuse(l, LEDGER_LOST, index, offset, NULL);
 		for (size_t i = 0; i < dead_count && !early && decisions == 0; i++)
 			accuse(l, LEDGER_ORPHAN_DEAD_LETTER, index, offset, &dead[i].place);

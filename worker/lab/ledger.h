@@ -46,7 +46,8 @@ struct ledger_offence {
 	struct ledger_place place;
 };
 struct ledger_figures { /* of one source */
-	int64_t records, decided, by_status[STATUS_REJECTED + 1], dead_letters, in_progress, unknown; /* unknown: retention took what would tell */
+	int64_t records, decided, by_status[STATUS_REJECTED + 1], dead_letters;
+	int64_t in_progress, unknown; /* in progress: or parked; unknown: retention took what would tell */
 };
 struct ledger_result {
 	struct ledger_figures *figures; /* one a source; the ledger's */

@@ -112,6 +112,34 @@ enum rc topics_create(struct topics *topics, const char *name, int partitions, i
 	return rc;
 }
 
+static enum rc deletion_result(rd_kafka_event_t *event, const char *name, struct err *err)
+{
+	rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+	size_t count = 0;
+	const rd_kafka_DeleteTopics_result_t *result = rd_kafka_event_DeleteTopics_result(event);
+	const rd_kafka_topic_result_t **each = result != NULL ? rd_kafka_DeleteTopics_result_topics(result, &count) : NULL;
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR && count == 1)
+		code = rd_kafka_topic_result_error(each[0]);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+		return RC_OK;
+	return err_set(err, RC_UNAVAILABLE, "topic %s cannot be deleted: %s", name, rd_kafka_err2str(code));
+}
+
+enum rc topics_delete(struct topics *topics, const char *name, struct err *err)
+{
+	rd_kafka_DeleteTopic_t *doomed = rd_kafka_DeleteTopic_new(name);
+	rd_kafka_queue_t *queue = rd_kafka_queue_new(topics->client);
+	rd_kafka_DeleteTopics(topics->client, &doomed, 1, NULL, queue);
+	rd_kafka_event_t *event = rd_kafka_queue_poll(queue, topics->timeout_ms);
+	enum rc rc = event != NULL ? deletion_result(event, name, err)
+	                           : err_set(err, RC_UNAVAILABLE, "topic %s: no answer within %d ms", name, topics->timeout_ms);
+	if (event != NULL)
+		rd_kafka_event_destroy(event);
+	rd_kafka_queue_destroy(queue);
+	rd_kafka_DeleteTopic_destroy(doomed);
+	return rc;
+}
+
 static enum rc step(rd_kafka_error_t *error, const char *what, struct err *err)
 {
 	if (error == NULL)

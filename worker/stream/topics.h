@@ -19,6 +19,8 @@ unsigned topics_brokers(const struct topics *topics);
 enum rc topics_partitions(struct topics *topics, const char *name, int *ret_partitions, struct err *err);
 /* replication 0: the broker's default. RC_OK also when it is there already. */
 enum rc topics_create(struct topics *topics, const char *name, int partitions, int replication, struct err *err);
+/* RC_OK also when there is none. The broker deletes in the background. */
+enum rc topics_delete(struct topics *topics, const char *name, struct err *err);
 /* An empty transaction under an id of its own: rights and coordinators work. */
 enum rc topics_try_transaction(const struct settings *settings, int timeout_ms, struct err *err);
 

@@ -82,7 +82,9 @@ static bool whole_at(const struct value *root, const char *path, int64_t *ret)
 
 enum rc read_back_decision(struct wire_coder *coder, struct arena *arena, struct str value, struct read_decision *ret, struct err *err)
 {
-	static const char *const names[] = {"decision_id", "outcome", "source", "attempts", "redelivered"};
+	static const char *const names[] = {"decision_id", "outcome", "source", "parked_from", "attempts", "redelivered"};
+	static const char *const places[2][3] = {{"source.topic", "source.partition", "source.offset"},
+	                                         {"parked_from.topic", "parked_from.partition", "parked_from.offset"}};
 	enum { NAMES = sizeof names / sizeof names[0] };
 	struct wanted all[NAMES], root = {.child = all};
 	for (int i = 0; i < NAMES; i++)
@@ -92,9 +94,11 @@ enum rc read_back_decision(struct wire_coder *coder, struct arena *arena, struct
 	enum rc rc = read_any(coder, arena, &root, value, &v, err);
 	if (rc != RC_OK)
 		return rc;
+	/* one that was answered from a park topic is about the record that was parked */
+	bool parked = value_path(&v, STR("parked_from")).kind == VALUE_MAP;
+	const char *const *at = places[parked];
 	if (!text_at(&v, "decision_id", arena, &d.decision_id) || !text_at(&v, "outcome", arena, &d.outcome) ||
-	    !text_at(&v, "source.topic", arena, &d.source_topic) || !whole_at(&v, "source.partition", &d.source_partition) ||
-	    !whole_at(&v, "source.offset", &d.source_offset))
+	    !text_at(&v, at[0], arena, &d.source_topic) || !whole_at(&v, at[1], &d.source_partition) || !whole_at(&v, at[2], &d.source_offset))
 		return err_set(err, RC_BAD_INPUT, "it has not the fields of a decision record (decision_id, outcome, source)");
 	struct value attempts = value_path(&v, STR("attempts")), redelivered = value_path(&v, STR("redelivered"));
 	d.attempts = attempts.kind == VALUE_LIST ? attempts.count : 0;
