@@ -5,6 +5,7 @@ import json
 import os
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -146,3 +147,45 @@ def test_a_running_worker_is_in_progress_and_loses_nothing(deployment, modelsim,
     eventually(lambda: deployment.lag() == 0, 30, "lag 0")
     code, report = verify(worker)
     assert code == 0 and report["inputs"][0]["decided"] == len(ledger.decisions) == records
+
+
+def test_the_table_says_the_same_and_needs_no_keys(deployment):
+    worker, sent, ledger = finished(deployment)
+    env = {k: v for k, v in os.environ.items() if k not in ("POINTSMAN_CACHE_SECRET", "MODEL_KEY")}
+    command = [BINARY, "audit", "verify", "-c", worker.path]
+    run = subprocess.run(command, capture_output=True, text=True, env=env, timeout=120)
+    assert run.returncode == 0, run.stderr
+    heads, row = (line.split("  ") for line in run.stdout.splitlines()[:2])
+    heads, row = ([cell.strip() for cell in cells if cell.strip()] for cells in (heads, row))
+    figures = dict(zip(heads, row))
+    assert figures["input"] == deployment.input and figures["records"] == figures["decided"] == figures["ok"] == str(COUNT)
+    assert figures["in progress"] == figures["unknown"] == figures["dead letters"] == "0"
+    assert run.stdout.endswith("\nthe promise holds\n")
+    again = ledger.responses[0]
+    at = forge(deployment, deployment.topics["responses"], again.raw, again.partition)
+    run = subprocess.run(command, capture_output=True, text=True, env=env, timeout=120)
+    assert run.returncode == 4 and run.stdout.endswith("\nthe promise is broken\n")
+    assert f"\nresponse_twice: 1\n  {deployment.input}-" in run.stdout
+    assert f", see {deployment.topics['responses']}-{again.partition}@{at}: answered more than once\n" in run.stdout
+
+
+def test_a_window_of_time_holds_the_records_of_that_time(deployment):
+    worker, sent, ledger = finished(deployment)
+    time.sleep(1.1)
+    mark = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time()))
+    time.sleep(0.2)
+    deployment.send_prompts(30, start=COUNT)
+    ledger.wait(COUNT + 30, timeout=60)
+    eventually(lambda: deployment.lag() == 0, 30, "lag 0")
+    for options, records in [
+        ([], COUNT + 30),
+        (["--since", mark], 30),
+        (["--until", mark], COUNT),
+        (["--since", "1h"], COUNT + 30),
+        (["--since", "1h", "--until", mark], COUNT),
+        (["--until", "2020-01-01"], 0),
+        (["--since", "2099-01-01T00:00Z"], 0),
+    ]:
+        code, report = verify(worker, *options)
+        assert code == 0, (options, report)
+        assert [i["records"] for i in report["inputs"]] == [records] and report["inputs"][0]["decided"] == records, (options, report)

@@ -139,7 +139,12 @@ static void a_parked_decision_is_not_the_last_word(void **state)
 	ledger_input(l, 0, 0, 1);
 	ledger_decision(l, 0, 0, STR("parked"), LEDGER_PARKED, (struct ledger_place){1, 0}, 1);
 	put(l, 0, OUTCOME_OK, 1, 1, 0);
-	assert_true(ledger_check(l, 5).holds);
+	ledger_input(l, 0, 1, 1); /* still waits in its park topic */
+	ledger_decision(l, 0, 1, STR("waits"), LEDGER_PARKED, (struct ledger_place){1, 1}, 1);
+	struct ledger_result r = ledger_check(l, 5);
+	assert_true(r.holds);
+	assert_int_equal(r.figures[0].in_progress, 1);
+	assert_int_equal(r.figures[0].decided, 1);
 	ledger_free(l);
 }
 
