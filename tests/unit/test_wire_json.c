@@ -543,6 +543,38 @@ static void a_dead_letter_has_the_original_bytes_and_springs_headers(void **stat
 	arena_free(&job.arena);
 }
 
+static void the_count_of_redrives_survives_however_many_headers_stand_before_it(void **state)
+{
+	(void)state;
+	enum { MANY = 100 };
+	static char large[15000];
+	memset(large, 'h', sizeof large);
+	struct settings settings = base_settings();
+	struct header headers[MANY + 2];
+	for (unsigned i = 0; i < MANY; i++)
+		headers[i] = (struct header){STR("mine"), i == 0 ? (struct str){large, sizeof large} : STR("1")};
+	headers[MANY] = (struct header){STR("pointsman-redrives"), STR("2")};
+	headers[MANY + 1] = (struct header){STR("pointsman-attempts"), STR("7")};
+	struct job job;
+	struct err err;
+	enum outcome outcome;
+	job_begin(&job, STR("not a record"));
+	job.rec.headers = headers;
+	job.rec.header_count = MANY + 2;
+	assert_int_equal(decode(&settings, &job, &outcome, &err), RC_BAD_INPUT);
+	job_fail(&job, OUTCOME_BAD_RECORD, "%s", "it is rubbish");
+	encode(&settings, &job);
+	const struct output *dead = output_of(&job, OUTPUT_DEAD_LETTER);
+	unsigned counts = 0;
+	for (uint32_t i = 0; i < dead->header_count; i++)
+		counts += str_is(dead->headers[i].name, "pointsman-redrives") ? 1 : 0;
+	assert_int_equal(counts, 1);
+	assert_str(header_of(dead, "pointsman-redrives"), "2");
+	assert_str(header_of(dead, "pointsman-attempts"), "0");
+	assert_str(header_of(dead, "kafka_dlt-exception-fqcn"), "bad_record");
+	arena_free(&job.arena);
+}
+
 static void outputs_over_the_limit_become_a_failure_that_fits(void **state)
 {
 	(void)state;
@@ -724,6 +756,7 @@ int main(void)
 		cmocka_unit_test(output_fields_give_the_response_its_readers_shape),
 		cmocka_unit_test(each_outcome_has_the_outputs_its_row_says),
 		cmocka_unit_test(a_dead_letter_has_the_original_bytes_and_springs_headers),
+		cmocka_unit_test(the_count_of_redrives_survives_however_many_headers_stand_before_it),
 		cmocka_unit_test(outputs_over_the_limit_become_a_failure_that_fits),
 		cmocka_unit_test(headers_are_copied_by_an_allow_list),
 		cmocka_unit_test(a_parked_record_is_the_same_request_when_it_comes_back),

@@ -23,7 +23,20 @@ static bool allowed(const struct output_settings *settings, struct str name)
 /* Left by a dead letter that was sent back to its topic: a new failure tells its own. */
 static bool of_dead_letter(struct str name)
 {
-	return str_starts(name, STR("kafka_dlt-")) || str_is(name, "pointsman-stage") || str_is(name, "pointsman-truncated");
+	return str_starts(name, STR("kafka_dlt-")) || str_is(name, "pointsman-stage") || str_is(name, "pointsman-truncated") ||
+	       str_is(name, "pointsman-attempts");
+}
+
+enum { REDRIVES_MAX_BYTES = 20 };
+
+/* How often a redrive has sent the record back. It must survive whatever else the record carries, or nothing would end the
+ * round of a record that fails each time: it goes first, outside the bounds of what is copied. */
+static struct str redrives_of(const struct record *rec)
+{
+	for (uint32_t i = rec->header_count; i-- > 0;)
+		if (str_is(rec->headers[i].name, "pointsman-redrives") && rec->headers[i].value.len <= REDRIVES_MAX_BYTES)
+			return rec->headers[i].value;
+	return STR_NULL;
 }
 
 size_t headers_bytes(const struct output *out)
@@ -90,12 +103,17 @@ void headers_dead_letter(const struct settings *settings, struct job *job, size_
 	uint32_t room = rec->header_count < HEADERS_MAX ? rec->header_count : HEADERS_MAX;
 	size_t bytes = 0;
 	out->headers = arena_array(arena, (size_t)room + OWN, sizeof *out->headers);
-	for (uint32_t i = 0; i < rec->header_count && out->header_count < room; i++) {
+	struct str redrives = redrives_of(rec);
+	if (redrives.data != NULL)
+		add(out, STR("pointsman-redrives"), redrives);
+	for (uint32_t i = 0, copied = 0; i < rec->header_count && copied < room; i++) {
 		const struct header *h = &rec->headers[i];
-		if (of_dead_letter(h->name) || parked_is_header(h->name) || bytes + h->name.len + h->value.len > HEADERS_MAX_BYTES)
+		if (of_dead_letter(h->name) || parked_is_header(h->name) || str_is(h->name, "pointsman-redrives") ||
+		    bytes + h->name.len + h->value.len > HEADERS_MAX_BYTES)
 			continue;
 		bytes += h->name.len + h->value.len;
 		add(out, h->name, h->value);
+		copied++;
 	}
 	struct str message = job->error.data != NULL ? job->error : str_of(info->doc);
 	message.len = str_utf8_cut(message, 512);

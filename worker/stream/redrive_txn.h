@@ -1,0 +1,38 @@
+/*
+ * redrive_txn.h: the transactions of a redrive: one producer under the group's transactional id, opened, filled, committed.
+ *
+ * Thread: one. Blocking: each step gives up after a minute. After an error nothing but redrive_txn_close is of use.
+ */
+#ifndef STREAM_REDRIVE_TXN_H
+#define STREAM_REDRIVE_TXN_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "common/err.h"
+#include "worker/job/record.h"
+#include "worker/job/settings.h"
+#include "worker/stream/kafka_conf.h"
+
+struct redrive_txn {
+	const struct settings *settings;
+	struct kafka_client client;
+	rd_kafka_t *producer; /* NULL: not opened */
+	bool begun;
+	int64_t begun_us;
+	rd_kafka_resp_err_t refused; /* by a broker: the transaction cannot be committed */
+};
+
+/* The struct may not move afterwards. */
+enum rc redrive_txn_open(struct redrive_txn *t, const struct settings *settings, struct err *err);
+/* Takes the transactional id: settles what an earlier owner left open, shuts out one that still runs. stop: asked between tries;
+ * true gives up. */
+enum rc redrive_txn_take(struct redrive_txn *t, bool (*stop)(void *ctx), void *ctx, struct err *err);
+enum rc redrive_txn_begin(struct redrive_txn *t, struct err *err); /* nothing to do when it is begun */
+/* By key; the headers are gone in any case. RC_BAD_INPUT: too large for the client, nothing else is wrong. */
+enum rc redrive_txn_send(struct redrive_txn *t, const char *topic, const struct record *rec, rd_kafka_headers_t *headers, struct err *err);
+/* With the offsets of a group that has no members: the transactional id is what shuts a second run out. */
+enum rc redrive_txn_commit(struct redrive_txn *t, const rd_kafka_topic_partition_list_t *offsets, const char *group, struct err *err);
+/* Aborts what is open. */
+void redrive_txn_close(struct redrive_txn *t);
+
+#endif
