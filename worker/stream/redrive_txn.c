@@ -29,6 +29,14 @@ enum rc redrive_txn_open(struct redrive_txn *t, const struct settings *settings,
 	enum rc rc = kafka_conf_producer(settings, &t->client, id, &conf, err);
 	if (rc != RC_OK)
 		return rc;
+	/* One request at a time, so that no batch overtakes the one before it. A broker that knows nothing of a producer takes any
+	 * first sequence number; in a partition made a moment ago an overtaken first batch was seen to be lost, under a commit that
+	 * succeeded. */
+	rc = kafka_conf_set(conf, "max.in.flight.requests.per.connection", "1", err);
+	if (rc != RC_OK) {
+		rd_kafka_conf_destroy(conf);
+		return rc;
+	}
 	rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
 	return kafka_conf_client(RD_KAFKA_PRODUCER, conf, &t->producer, err);
 }
