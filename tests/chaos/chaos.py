@@ -12,6 +12,8 @@ import directed
 import recovery
 import schedule
 
+ROUNDS = 3
+
 
 def arguments():
     parser = argparse.ArgumentParser(
@@ -39,12 +41,22 @@ def chosen_seeds(args):
     return list(range(args.first, args.first + (args.seeds or 10)))
 
 
+def find_bugs(args, folder):
+    """The bugs that were not found out. A schedule's moments are the machine's to hit: each has three rounds."""
+    missed = directed.schedules(True, args.bug)
+    for number in range(ROUNDS):
+        verdicts = campaign.run(missed, folder / f"broken{number}", args.jobs or 2, expect_failure=True)
+        harmless = {v.seed for v in verdicts if v.lost + v.twice == 0}
+        missed = [s for s in missed if s.seed in harmless]
+        if not missed:
+            break
+    return missed
+
+
 def show_bugs(args, folder):
     """Each bug must be found out by what it does to records; without it the same schedule must pass."""
-    broken, sound = directed.schedules(True, args.bug), directed.schedules(False, args.bug)
-    verdicts = campaign.run(broken, folder / "broken", args.jobs or 2, expect_failure=True)
-    missed = [s.bug for s in broken for v in verdicts if v.seed == s.seed and v.lost + v.twice == 0]
-    print(f"\nintentional bugs found out: {len(broken) - len(missed)} of {len(broken)}" + (f"; missed: {missed}" if missed else ""))
+    missed, sound = find_bugs(args, folder), directed.schedules(False, args.bug)
+    print(f"\nintentional bugs found out: {len(sound) - len(missed)} of {len(sound)}", *[s.bug + " was not" for s in missed])
     print("the same schedules without them:")
     return campaign.summary(campaign.run(sound, folder / "sound", args.jobs or 2), sound) or bool(missed)
 
