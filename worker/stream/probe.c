@@ -14,7 +14,7 @@
 
 #include "common/arena.h"
 
-enum { SLICE_MS = 1000, TRIES = 30, SEND_TRIES = 10, HANG_S = 20, PAUSE_MS = 200, MORE = 3 };
+enum { SLICE_MS = 1000, TRIES = 30, SEND_TRIES = 10, HANG_S = 20, PAUSE_MS = 200, PATIENCE = 4 };
 
 static enum rc failed(rd_kafka_error_t *error, const char *what, struct err *err)
 {
@@ -52,9 +52,9 @@ static enum rc abort_probe(rd_kafka_t *producer, struct err *err)
 	}
 }
 
-/* librdkafka aborts (its issue 4605) when a question to a coordinator runs out of time and the coordinator comes back later: so
- * this one has a little more time than the start has left (what is open holds up the end of the client), and is asked anew only
- * when it has been answered. */
+/* A question to a coordinator that was not there when it was asked (the first of a fresh broker, which only then makes the
+ * topic of offsets) is never answered, so it must run out of time and be asked anew. But librdkafka aborts (its issue 4605)
+ * when one has run out of time and the coordinator comes back later: so each has time enough for a coordinator that moves. */
 static void ask_coordinator(rd_kafka_t *rk, rd_kafka_queue_t *queue, const char *group, int timeout_ms)
 {
 	const char *groups[] = {group};
@@ -88,7 +88,7 @@ static enum rc wait_for_coordinator(rd_kafka_t *rk, const char *group, struct er
 {
 	rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
 	enum rc rc = err_set(err, RC_UNAVAILABLE, "the coordinator of group %s does not answer", group);
-	ask_coordinator(rk, queue, group, (TRIES + MORE) * SLICE_MS);
+	ask_coordinator(rk, queue, group, PATIENCE * SLICE_MS);
 	for (int i = 0; i < TRIES && rc != RC_OK; i++) {
 		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, SLICE_MS);
 		if (event == NULL)
@@ -97,7 +97,7 @@ static enum rc wait_for_coordinator(rd_kafka_t *rk, const char *group, struct er
 		if (rc == RC_OK)
 			break;
 		nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
-		ask_coordinator(rk, queue, group, (TRIES - i + MORE) * SLICE_MS);
+		ask_coordinator(rk, queue, group, PATIENCE * SLICE_MS);
 	}
 	rd_kafka_queue_destroy(queue);
 	return rc;
