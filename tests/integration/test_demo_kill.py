@@ -78,7 +78,8 @@ def test_kept_topics_are_named(demo, kafka):
     name = err.split("kept: topics ")[1].split(".")[0]
     kept = {t for t in topics_of_demos(kafka) if t.startswith(name + ".")}
     assert len(kept) == 5
-    for future in kafka.admin().delete_topics(sorted(kept)).values():
+    admin = kafka.admin()  # held: without its client the answer never comes
+    for future in admin.delete_topics(sorted(kept)).values():
         future.result()
 
 
