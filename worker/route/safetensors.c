@@ -31,6 +31,11 @@ enum rc safetensors_open(struct str file, struct arena *arena, struct safetensor
 	return RC_OK;
 }
 
+struct str safetensors_metadata(const struct safetensors *s, const char *name)
+{
+	return json_str(json_get(json_get(s->header, STR("__metadata__")), str_of(name)));
+}
+
 /* A number of a list, not negative; false: there is none. */
 static bool number(const struct json *list, uint32_t at, uint64_t *ret)
 {
@@ -43,8 +48,8 @@ static bool number(const struct json *list, uint32_t at, uint64_t *ret)
 
 enum rc safetensors_find(const struct safetensors *s, const char *name, enum tensor_type type, struct tensor *ret, struct err *err)
 {
-	static const char *const types[] = {"I8", "F32"};
-	static const uint64_t sizes[] = {1, 4};
+	static const char *const types[] = {"I8", "F32", "I32"};
+	static const uint64_t sizes[] = {1, 4, 4};
 	const struct json *tensor = json_get(s->header, str_of(name));
 	if (tensor == NULL)
 		return err_set(err, RC_BAD_INPUT, "the file has no tensor \"%s\"", name);

@@ -11,7 +11,7 @@
 #include "common/err.h"
 
 enum { SAFETENSORS_MAX_HEADER = 1 << 20, SAFETENSORS_MAX_DIMS = 2 };
-enum tensor_type { TENSOR_I8, TENSOR_F32 };
+enum tensor_type { TENSOR_I8, TENSOR_F32, TENSOR_I32 };
 
 struct tensor {
 	enum tensor_type type;
@@ -29,6 +29,15 @@ enum rc safetensors_open(struct str file, struct arena *arena, struct safetensor
 /* RC_BAD_INPUT when it is missing, of another type, or not wholly inside the file. */
 enum rc safetensors_find(const struct safetensors *s, const char *name, enum tensor_type type, struct tensor *ret, struct err *err);
 
+/* A text of the file's metadata; data NULL: there is none of that name. */
+struct str safetensors_metadata(const struct safetensors *s, const char *name);
+
+static inline int32_t tensor_int(const unsigned char *bytes, uint64_t index)
+{
+	int32_t n;
+	memcpy(&n, bytes + index * sizeof n, sizeof n);
+	return n;
+}
 static inline float tensor_float(const unsigned char *bytes, uint64_t index)
 {
 	float f;

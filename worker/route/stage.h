@@ -48,6 +48,7 @@ struct stage_ops {
 
 extern const struct stage_ops rules_stage;
 extern const struct stage_ops semantic_stage;
+extern const struct stage_ops classifier_stage;
 
 /* The table: all stages there are, ends with NULL. */
 extern const struct stage_ops *const stage_table[];

@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+#include "worker/route/kernels.h"
 #include "worker/route/safetensors.h"
 #include "worker/route/vectors.h"
 
@@ -79,17 +80,9 @@ struct str static_model_version(const struct static_model *m) { return m->versio
 uint32_t static_model_dim(const struct static_model *m) { return m->dim; }
 const struct wordpiece *static_model_pieces(const struct static_model *m) { return m->pieces; }
 
-/* sum += scale * row. Wider registers where the machine has them: each component is its own sum, so the result is the same. */
-__attribute__((target_clones("avx2", "default"))) static void add_row(float *restrict sum, const signed char *restrict row, float scale,
-                                                                        uint32_t dim)
-{
-	for (uint32_t i = 0; i < dim; i++)
-		sum[i] += scale * (float)row[i];
-}
-
 static void add(const struct rows *rows, uint32_t at, uint32_t dim, float *sum)
 {
-	add_row(sum, (const signed char *)rows->values + (size_t)at * dim, tensor_float(rows->scale, at), dim);
+	kernels_add_row(sum, (const int8_t *)rows->values + (size_t)at * dim, tensor_float(rows->scale, at), dim);
 }
 
 float static_model_embed_pieces(const struct static_model *m, const uint32_t *ids, uint32_t count, float *vector)

@@ -1,0 +1,77 @@
+"""pointsman train: from labelled rows to a stage of a policy, with the binary alone. Needs no services."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from services import ROOT
+
+BINARY = os.environ.get("POINTSMAN_BIN", ROOT / "build/pointsman")
+TEXTS = {
+    "card": ["my card has not arrived", "where is the card I ordered", "the new card is still not here", "card delivery takes long"],
+    "pin": ["I forgot my PIN", "how do I change the pin", "the pin is blocked", "reset my PIN please"],
+    "rate": ["what is the exchange rate", "how many dollars for a euro", "which rate do you use today", "currency rate of the pound"],
+}
+
+
+def run(*arguments, **more):
+    return subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=60, **more)
+
+
+@pytest.fixture
+def rows(tmp_path):
+    path = tmp_path / "rows.csv"
+    lines = [f'"{text}",{label}' for texts in zip(*TEXTS.values()) for text, label in zip(texts, TEXTS)]
+    path.write_text("body,queue\n" + "\n".join(lines) + '\n"a joke, please",oos\n')
+    return path
+
+
+def train(rows, out, *more):
+    return run("train", rows, "-f", "text=body", "-f", "label=queue", "-o", out, *more)
+
+
+def test_the_same_rows_give_the_same_file_and_the_report_counts_them(rows, tmp_path):
+    first, again, other = (tmp_path / n for n in ("a.pmc", "b.pmc", "c.pmc"))
+    told = train(rows, first, "--json")
+    assert told.returncode == 0, told.stderr
+    report = json.loads(told.stdout)
+    assert (report["rows"], report["labels"], report["bad_rows"]) == (12, 3, 0)
+    assert train(rows, again).returncode == train(rows, other, "--seed", "2").returncode == 0
+    assert first.read_bytes() == again.read_bytes() != other.read_bytes()
+
+
+def test_a_policy_decides_by_what_was_learned(rows, tmp_path):
+    assert train(rows, tmp_path / "bank.pmc").returncode == 0
+    routes = [{"name": n, "models": ["small"]} for n in (*TEXTS, "careful")]
+    stage = {"classifier": {"model": "bank.pmc", "accept": 0.5}}
+    (tmp_path / "policy.yaml").write_text(json.dumps({"when_unsure": "careful", "routes": routes, "stages": [stage]}))
+    model = {"name": "small", "base_url": "http://localhost:9/v1", "model": "m", "price": "free"}
+    config = tmp_path / "pointsman.yaml"
+    config.write_text(json.dumps({"kafka": {"brokers": "localhost:9"}, "models": [model], "policy": "policy.yaml"}))
+    for label, text in (("card", "my card did not arrive"), ("pin", "PIN blocked, reset it"), ("rate", "the rate for dollars?")):
+        told = run("explain", "-c", config, "--json", text)
+        assert told.returncode == 0, told.stderr
+        decision = json.loads(told.stdout)
+        assert decision["route"] == label, told.stdout
+
+
+def test_what_is_wrong_is_said_with_its_place(rows, tmp_path):
+    out = tmp_path / "x.pmc"
+    assert "label" in run("train", rows, "-f", "text=body", "-o", out).stderr
+    lonely = tmp_path / "one.jsonl"
+    lonely.write_text('{"text": "a", "label": "x"}\n{"text": "b", "label": "x"}\n')
+    told = run("train", lonely, "-o", out)
+    assert told.returncode == 3 and "at least two" in told.stderr
+    assert run("train", rows).returncode == 2
+    assert not out.exists()
+    (tmp_path / "bad.pmc").write_bytes(b"not a model")
+    (tmp_path / "policy.yaml").write_text(
+        '{routes: [{name: a, models: [m]}], stages: [{classifier: {model: bad.pmc, accept: 0.5}}]}'
+    )
+    (tmp_path / "c.yaml").write_text(
+        "{kafka: {brokers: 'x:1'}, models: [{name: m, base_url: 'http://x/v1', model: m, price: free}], policy: policy.yaml}"
+    )
+    told = run("check-config", "-c", tmp_path / "c.yaml")
+    assert told.returncode == 3 and "bad.pmc" in told.stderr

@@ -1,0 +1,183 @@
+/*
+ * Training and the classifier: the wide loops against their plain twins, that learning is the same to the byte, that it learns, and that a
+ * file from elsewhere is not believed.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+
+#include "worker/lab/train.h"
+#include "worker/route/kernels.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static uint64_t draw(uint64_t *state)
+{
+	*state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+	return *state >> 33;
+}
+
+static void wide_loops_and_plain_ones_give_the_same_bits(void **state)
+{
+	(void)state;
+	enum { MOST = 300 };
+	uint64_t seed = 5;
+	for (uint32_t n = 0; n <= MOST; n++) {
+		float a[MOST + 1], b[MOST + 1];
+		int8_t row[MOST + 1], other[MOST + 1];
+		for (uint32_t i = 0; i < n; i++) {
+			a[i] = b[i] = (float)draw(&seed) / 1e7f - 100;
+			row[i] = (int8_t)(draw(&seed) % 255 - 127);
+			other[i] = (int8_t)(draw(&seed) % 255 - 127);
+		}
+		kernels_add_row(a, row, 0.0371f, n);
+		kernels_add_row_portable(b, row, 0.0371f, n);
+		assert_memory_equal(a, b, n * sizeof *a);
+		assert_int_equal(kernels_dot(row, other, n), kernels_dot_portable(row, other, n));
+	}
+}
+
+static void whole_numbers_come_close_to_what_they_stand_for(void **state)
+{
+	(void)state;
+	const float values[] = {0.5f, -1, 0, 0.25f, 0.999f};
+	int8_t whole[COUNT(values)];
+	float scale = kernels_quantise(values, COUNT(values), whole);
+	for (size_t i = 0; i < COUNT(values); i++)
+		assert_true(fabsf((float)whole[i] * scale - values[i]) <= scale / 2 + 1e-7f);
+	assert_true(kernels_quantise((const float[]){0, 0}, 2, whole) == 0 && whole[0] == 0);
+}
+
+static const char *const cards[] = {"my card has not arrived", "where is the card I ordered", "the new card is still not here",
+                                    "card delivery takes too long", "when will my card come", "I wait for my card since a week"};
+static const char *const pins[] = {"I forgot my PIN", "how do I change the pin", "the pin is blocked", "reset my PIN please",
+                                   "can I choose a new pin", "wrong pin three times"};
+
+static struct buf learn(struct arena *arena, const struct static_model *model, uint64_t seed, struct train_report *report)
+{
+	static const struct str labels[] = {{"card", 4}, {"pin", 3}};
+	static struct train_row rows[COUNT(cards) + COUNT(pins)];
+	for (size_t i = 0; i < COUNT(cards); i++) {
+		rows[2 * i] = (struct train_row){str_of(cards[i]), 0};
+		rows[2 * i + 1] = (struct train_row){str_of(pins[i]), 1};
+	}
+	struct train_setup setup = {.rows = rows, .row_count = COUNT(rows), .labels = labels, .label_count = 2, .model = model, .seed = seed};
+	struct buf file;
+	buf_init(&file, arena, 1 << 16);
+	assert_int_equal(train_classifier(&setup, &file, report, NULL), RC_OK);
+	return file;
+}
+
+static void it_learns_and_two_times_the_same_is_the_same_to_the_byte(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		uint32_t label;
+	} cases[] = {{"my card did not arrive", 0}, {"the card is not here yet", 0}, {"please reset the pin", 1}, {"I FORGOT THE PIN", 1}};
+	struct arena arena;
+	arena_init(&arena, 1 << 20);
+	struct static_model *model = NULL;
+	assert_int_equal(static_model_builtin(&arena, &model, NULL), RC_OK);
+	struct train_report report;
+	struct buf first = learn(&arena, model, 1, &report), again = learn(&arena, model, 1, &report), other = learn(&arena, model, 2, &report);
+	assert_int_equal(first.len, again.len);
+	assert_memory_equal(first.data, again.data, first.len);
+	assert_true(other.len != first.len || memcmp(other.data, first.data, first.len) != 0);
+	struct classifier *c = NULL;
+	assert_int_equal(classifier_open(buf_view(&first), model, &arena, &c, NULL), RC_OK);
+	struct classifier_scratch *scratch = classifier_scratch_new(c);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct classified found;
+		classifier_run(c, scratch, str_of(cases[i].text), &found);
+		assert_int_equal(found.best, cases[i].label);
+		const float *p = classifier_probabilities(scratch);
+		assert_true(fabsf(p[0] + p[1] - 1) < 1e-5f && p[found.best] == found.confidence && found.confidence > 0.6f);
+		struct classified once_more;
+		classifier_run(c, scratch, str_of(cases[i].text), &once_more);
+		assert_memory_equal(&found, &once_more, sizeof found);
+	}
+	struct classified alike, unlike;
+	classifier_run(c, scratch, STR("where is my card"), &alike);
+	classifier_run(c, scratch, STR("purple elephants dance on the moon"), &unlike);
+	assert_true(alike.in_scope > unlike.in_scope);
+	static const char *const odd[] = {"", " ", "\xff\xfe", "\xe2\x98\x83"};
+	for (size_t i = 0; i < COUNT(odd); i++) {
+		struct classified found;
+		classifier_run(c, scratch, str_of(odd[i]), &found);
+		assert_true(found.best < 2 && found.confidence >= 0 && found.confidence <= 1);
+	}
+	classifier_scratch_free(scratch);
+	arena_free(&arena);
+}
+
+static void a_file_that_was_changed_or_cut_is_refused_or_harmless(void **state)
+{
+	(void)state;
+	struct arena arena;
+	arena_init(&arena, 1 << 20);
+	struct static_model *model = NULL;
+	struct train_report report;
+	assert_int_equal(static_model_builtin(&arena, &model, NULL), RC_OK);
+	struct buf file = learn(&arena, model, 1, &report);
+	uint64_t seed = 9;
+	for (size_t cut = 0; cut < file.len; cut += 1 + file.len / 40) {
+		struct arena each;
+		struct classifier *c = NULL;
+		arena_init(&each, 0);
+		assert_int_equal(classifier_open((struct str){file.data, cut}, model, &each, &c, NULL), RC_BAD_INPUT);
+		arena_free(&each);
+	}
+	for (unsigned round = 0; round < 200; round++) {
+		struct arena each;
+		struct classifier *c = NULL;
+		size_t at = draw(&seed) % (round % 2 == 0 ? file.len : 1500);
+		char kept = file.data[at];
+		file.data[at] = (char)draw(&seed);
+		arena_init(&each, 0);
+		if (classifier_open(buf_view(&file), model, &each, &c, NULL) == RC_OK) {
+			struct classifier_scratch *scratch = classifier_scratch_new(c);
+			struct classified found;
+			classifier_run(c, scratch, STR("where is my card"), &found);
+			assert_true(found.best < classifier_label_count(c));
+			classifier_scratch_free(scratch);
+		}
+		file.data[at] = kept;
+		arena_free(&each);
+	}
+	arena_free(&arena);
+}
+
+static void one_label_is_nothing_to_tell_apart(void **state)
+{
+	(void)state;
+	struct arena arena;
+	arena_init(&arena, 0);
+	struct str label = STR("only");
+	struct train_row row = {STR("x"), 0};
+	struct train_report report;
+	struct err err = {""};
+	struct buf file;
+	buf_init(&file, &arena, 64);
+	struct train_setup setup = {.rows = &row, .row_count = 1, .labels = &label, .label_count = 1};
+	assert_int_equal(train_classifier(&setup, &file, &report, &err), RC_BAD_INPUT);
+	assert_non_null(strstr(err.text, "at least two"));
+	arena_free(&arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wide_loops_and_plain_ones_give_the_same_bits),
+		cmocka_unit_test(whole_numbers_come_close_to_what_they_stand_for),
+		cmocka_unit_test(it_learns_and_two_times_the_same_is_the_same_to_the_byte),
+		cmocka_unit_test(a_file_that_was_changed_or_cut_is_refused_or_harmless),
+		cmocka_unit_test(one_label_is_nothing_to_tell_apart),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

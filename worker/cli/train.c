@@ -1,0 +1,288 @@
+/*
+ * train.c: `pointsman train`: a data set with labels becomes the file of a classifier stage.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/json.h"
+#include "worker/cli/cli.h"
+#include "worker/lab/dataset.h"
+#include "worker/lab/stats.h"
+#include "worker/lab/train.h"
+#include "worker/route/route.h"
+
+enum { BAD_SHOWN = 20, BLOCK = 1024, MOST_SEED = 1000000000, PROGRESS_STEPS = 1000 };
+
+static const char help[] =
+    "usage: pointsman train DATA --out FILE [OPTION...]\n"
+    "\n"
+    "Learns from texts with labels, and writes a classifier that a policy uses as a stage:\n"
+    "\n"
+    "    stages:\n"
+    "      - classifier: {model: triage.pmc, accept: 0.80}\n"
+    "\n"
+    "Its labels are the names of the routes. Nothing is called and nothing is downloaded. The same rows and the same\n"
+    "seed give the same file. A fifth of the rows is held out first, to say how often it is right and to calibrate.\n"
+    "DATA is JSON Lines or CSV with a header (- for standard input), with the fields text (or prompt, or messages)\n"
+    "and label; rows of no route (label null or oos) are left out.\n"
+    "\n"
+    "  -o, --out FILE          the classifier; written whole or not at all\n"
+    "  -c, --config FILE       read the texts as this configuration's policy does, and accept its routes only\n"
+    "  -f, --field NAME=PATH   a field stands elsewhere: text=ticket.body, label=ticket.queue\n"
+    "      --seed N            another order of learning (1)\n"
+    "      --skip-bad          leave out rows that cannot be read, and count them; else the first one ends it\n"
+    "      --json              one JSON object instead of words\n"
+    "  -h, --help              this text\n"
+    "\n"
+    "example: pointsman train tickets.csv -f text=body -f label=queue -o triage.pmc\n";
+
+struct asked {
+	const char *config, *data, *out;
+	struct dataset_field fields[DATASET_MAX_FIELDS];
+	uint32_t field_count;
+	int64_t seed;
+	bool skip_bad, json;
+};
+
+struct work {
+	const struct asked *asked;
+	struct policy *policy; /* NULL: none was named */
+	struct arena arena;    /* what is learned from */
+	struct train_row *rows;
+	struct str *labels;
+	uint32_t row_count, row_cap, label_count;
+	int64_t bad, without_route;
+	struct cli_progress bar;
+};
+
+/* The label's number; a new one is added. */
+static enum rc label_number(struct work *w, struct str label, uint32_t *ret, struct err *err)
+{
+	for (uint32_t i = 0; i < w->label_count; i++)
+		if (str_eq(w->labels[i], label)) {
+			*ret = i;
+			return RC_OK;
+		}
+	bool is_route = w->policy == NULL;
+	for (uint32_t i = 0; !is_route && i < policy_route_count(w->policy); i++)
+		is_route = str_eq(policy_route(w->policy, i)->name, label);
+	if (!is_route)
+		return err_set(err, RC_BAD_INPUT, "the label \"%.*s\" is no route of the policy %.*s", (int)str_utf8_cut(label, 100), label.data,
+		               STR_ARG(policy_name(w->policy)));
+	if (w->label_count == CLASSIFIER_MAX_LABELS)
+		return err_set(err, RC_BAD_INPUT, "there are more than %d labels; is it the right field?", CLASSIFIER_MAX_LABELS);
+	w->labels[w->label_count] = arena_str(&w->arena, label);
+	*ret = w->label_count++;
+	return RC_OK;
+}
+
+static struct str text_of(struct work *w, struct dataset_row *row, struct arena *arena)
+{
+	if (w->policy != NULL) {
+		struct job job = {.arena = *arena, .req = row->req};
+		struct str text = route_text(w->policy, &job);
+		*arena = job.arena;
+		return text;
+	}
+	for (uint32_t i = row->req.message_count; i-- > 0;)
+		if (str_is(row->req.messages[i].role, "user"))
+			return row->req.messages[i].content;
+	return row->req.messages[0].content;
+}
+
+static enum rc take_row(struct work *w, struct dataset_row *row, struct arena *arena, struct err *err)
+{
+	uint32_t label = 0;
+	if (!row->labelled)
+		return err_set(err, RC_BAD_INPUT, "the row has no label; which field is it? --field label=NAME");
+	if (row->label.data == NULL) {
+		w->without_route++;
+		return RC_OK;
+	}
+	enum rc rc = label_number(w, row->label, &label, err);
+	if (rc != RC_OK)
+		return rc;
+	if (w->row_count == w->row_cap) {
+		w->row_cap = w->row_cap == 0 ? BLOCK : w->row_cap * 2;
+		w->rows = heap_resize(w->rows, w->row_cap, sizeof *w->rows);
+	}
+	struct str text = text_of(w, row, arena);
+	text.len = str_utf8_cut(text, FEATURES_MAX_BYTES);
+	w->rows[w->row_count++] = (struct train_row){arena_str(&w->arena, text), label};
+	return RC_OK;
+}
+
+static int read_rows(struct work *w)
+{
+	struct dataset *ds = NULL;
+	struct arena arena;
+	struct err err;
+	int code = EXIT_DONE;
+	if (dataset_open(w->asked->data, w->asked->fields, w->asked->field_count, &ds, &err) != RC_OK)
+		return cli_fail(&err, EXIT_CONFIG);
+	arena_init(&arena, 65536);
+	for (enum dataset_step step = DATASET_ROW; step != DATASET_END && code == EXIT_DONE;) {
+		struct dataset_row row;
+		struct err why;
+		arena_reset(&arena);
+		step = dataset_next(ds, &arena, &row, &err);
+		if (step == DATASET_END)
+			break;
+		if (step == DATASET_FAILED)
+			code = cli_fail(&err, EXIT_CONFIG);
+		if (step == DATASET_ROW && take_row(w, &row, &arena, &why) != RC_OK) {
+			(void)err_set(&err, RC_BAD_INPUT, "%s:%llu: error: %.300s", w->asked->data, (unsigned long long)row.line, why.text);
+			step = DATASET_BAD;
+		}
+		if (step != DATASET_BAD)
+			continue;
+		if (w->bad++ < BAD_SHOWN || !w->asked->skip_bad)
+			fprintf(stderr, "%s\n", err.text);
+		if (!w->asked->skip_bad)
+			code = EXIT_CONFIG;
+	}
+	arena_free(&arena);
+	dataset_close(ds);
+	return code;
+}
+
+/* Whole or not at all: under another name first. */
+static enum rc write_file(const char *path, struct str bytes, struct err *err)
+{
+	struct arena arena;
+	arena_init(&arena, 0);
+	struct str part = arena_printf(&arena, "%s.part", path);
+	FILE *f = fopen(part.data, "wb");
+	bool good = f != NULL && fwrite(bytes.data, 1, bytes.len, f) == bytes.len && fflush(f) == 0 && fsync(fileno(f)) == 0;
+	if (f != NULL)
+		good = fclose(f) == 0 && good;
+	good = good && rename(part.data, path) == 0;
+	enum rc rc = good ? RC_OK : err_set(err, RC_FATAL, "%s cannot be written: %s", path, strerror(errno));
+	if (!good && f != NULL)
+		(void)unlink(part.data); /* what is left of it is of no use */
+	arena_free(&arena);
+	return rc;
+}
+
+static void tell(const struct work *w, const struct train_report *r, size_t bytes)
+{
+	struct share right = share_of(r->held_out_right, r->held_out);
+	if (w->asked->json) {
+		struct buf out;
+		struct arena arena;
+		arena_init(&arena, 4096);
+		buf_init(&out, &arena, 1024);
+		buf_char(&out, '{');
+		json_member_i64(&out, "rows", w->row_count);
+		json_member_i64(&out, "labels", w->label_count);
+		json_member_i64(&out, "bad_rows", w->bad);
+		json_member_i64(&out, "rows_of_no_route", w->without_route);
+		json_member_i64(&out, "held_out", r->held_out);
+		json_member_double(&out, "held_out_accuracy", right.share);
+		json_member_double(&out, "held_out_accuracy_low", right.low);
+		json_member_double(&out, "held_out_accuracy_high", right.high);
+		json_member_i64(&out, "features", r->places);
+		json_member_i64(&out, "bytes", (int64_t)bytes);
+		buf_cstr(&out, "}\n");
+		fwrite(out.data, 1, out.len, stdout); /* main looks at the stream's state */
+		arena_free(&arena);
+		return;
+	}
+	printf("learned       %u rows, %u labels, %u features\n", w->row_count, w->label_count, r->places);
+	if (w->without_route + w->bad != 0)
+		printf("left out      %lld rows of no route, %lld that could not be read\n", (long long)w->without_route, (long long)w->bad);
+	if (r->held_out != 0)
+		printf("held out      %u rows: %.1f %% right (%.1f to %.1f %% at 95 %% confidence)\n", r->held_out, 100 * right.share, 100 * right.low,
+		       100 * right.high);
+	else
+		printf("held out      none: there are too few rows a label; nothing is calibrated\n");
+	printf("written       %s, %.1f MB\n", w->asked->out, (double)bytes / 1e6);
+}
+
+static void show(void *ctx, double share)
+{
+	cli_progress_at(&((struct work *)ctx)->bar, (int64_t)(share * PROGRESS_STEPS));
+}
+
+static int learn(struct work *w)
+{
+	struct static_model *model = NULL;
+	struct train_report report;
+	struct buf file;
+	struct err err;
+	buf_init(&file, &w->arena, 1 << 20);
+	enum rc rc = static_model_builtin(&w->arena, &model, &err);
+	struct train_setup setup = {w->rows, w->row_count, w->labels, w->label_count, model, (uint64_t)w->asked->seed, show, w};
+	cli_progress_begin(&w->bar, "learning", PROGRESS_STEPS);
+	if (rc == RC_OK)
+		rc = train_classifier(&setup, &file, &report, &err);
+	cli_progress_end(&w->bar);
+	if (rc != RC_OK)
+		return cli_fail(&err, EXIT_CONFIG);
+	if (write_file(w->asked->out, buf_view(&file), &err) != RC_OK)
+		return cli_fail(&err, EXIT_FAILED);
+	tell(w, &report, file.len);
+	return EXIT_DONE;
+}
+
+static int train(const struct command *self, const struct asked *asked)
+{
+	struct work w = {.asked = asked};
+	struct settings settings;
+	struct err err;
+	int code = EXIT_DONE;
+	if (asked->config != NULL) {
+		code = cli_settings_no_secrets(self, asked->config, &settings);
+		if (code != EXIT_DONE)
+			return code;
+		if (policy_load(settings.policy_file.data, &settings, &w.policy, &err) != RC_OK)
+			code = cli_fail(&err, EXIT_CONFIG);
+	}
+	arena_init(&w.arena, 1 << 20);
+	w.labels = arena_array(&w.arena, CLASSIFIER_MAX_LABELS, sizeof *w.labels);
+	if (code == EXIT_DONE)
+		code = read_rows(&w);
+	if (code == EXIT_DONE)
+		code = learn(&w);
+	free(w.rows);
+	arena_free(&w.arena);
+	policy_unref(w.policy);
+	if (asked->config != NULL)
+		settings_free(&settings);
+	return code;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	static const struct option longs[] = {{"config", required_argument, NULL, 'c'}, {"field", required_argument, NULL, 'f'},
+	                                      {"out", required_argument, NULL, 'o'},    {"seed", required_argument, NULL, 's'},
+	                                      {"skip-bad", no_argument, NULL, 'b'},     {"json", no_argument, NULL, 'j'},
+	                                      {"help", no_argument, NULL, 'h'},         {0}};
+	struct asked asked = {.seed = 1};
+	int code = EXIT_DONE;
+	for (int c; (c = cli_option(self, argc, argv, "c:f:o:h", longs, &code)) != -1;) {
+		if (c == '?')
+			return code;
+		if (c == 'c')
+			asked.config = optarg;
+		else if (c == 'o')
+			asked.out = optarg;
+		else if (c == 'b')
+			asked.skip_bad = true;
+		else if (c == 'j')
+			asked.json = true;
+		else if (c == 's' && (!str_to_i64(str_of(optarg), &asked.seed) || asked.seed < 0 || asked.seed > MOST_SEED))
+			return cli_usage(self, "--seed takes 0 to %d, not \"%s\"", MOST_SEED, optarg);
+		else if (c == 'f' && (asked.field_count == DATASET_MAX_FIELDS || !dataset_field_read(optarg, &asked.fields[asked.field_count++])))
+			return cli_usage(self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, optarg);
+	}
+	if (optind + 1 != argc)
+		return cli_usage(self, "one data set is needed: a file, or - for standard input");
+	if (asked.out == NULL)
+		return cli_usage(self, "--out FILE is needed: where the classifier is written");
+	asked.data = argv[optind];
+	return train(self, &asked);
+}
+
+const struct command command_train = {.name = "train", .summary = "learn a classifier from texts with labels", .help = help, .run = run};

@@ -1,0 +1,130 @@
+/*
+ * classifier_stage.c: the stage of the trained classifier. It decides when the best route's probability reaches its threshold and the
+ * text is like what the classifier was trained on.
+ */
+#include <math.h>
+
+#include "worker/route/classifier.h"
+#include "worker/route/policy_load.h"
+
+enum { MAX_MODEL_BYTES = 1 << 30 };
+
+struct stage {
+	struct classifier *classifier;
+	int *route_of; /* by label */
+	double accept;
+	bool any_scope;
+};
+
+struct stage_settings {
+	const struct node *model;
+	double accept;
+	bool any_scope;
+};
+
+static const struct config_option options[] = {
+	{.name = "model", .kind = OPTION_CUSTOM, .offset = offsetof(struct stage_settings, model), .parse = policy_keep_node, .required = true,
+	 .doc = "A file that `pointsman train` wrote; its labels are routes."},
+	{.name = "accept", .kind = OPTION_DOUBLE, .offset = offsetof(struct stage_settings, accept), .required = true, .min = 0, .max = 1,
+	 .doc = "The least probability that decides."},
+	{.name = "any_scope", .kind = OPTION_BOOL, .offset = offsetof(struct stage_settings, any_scope), .fallback = "false",
+	 .doc = "Decide on texts too that are unlike all that it was trained on."},
+	{.name = NULL},
+};
+
+static enum rc name_routes(struct stage *s, struct policy *policy, const struct node *at, struct err *err)
+{
+	uint32_t count = classifier_label_count(s->classifier);
+	s->route_of = arena_array(&policy->arena, count, sizeof *s->route_of);
+	for (uint32_t i = 0; i < count; i++) {
+		struct str label = classifier_label(s->classifier, i);
+		s->route_of[i] = policy_find_route(policy, label);
+		if (s->route_of[i] < 0)
+			return config_error(at, err, "the classifier knows the label \"%.*s\", and no route has that name",
+			                    (int)(label.len < 64 ? label.len : 64), label.data);
+		policy->reachable[s->route_of[i]] = true;
+	}
+	return RC_OK;
+}
+
+static enum rc stage_open(struct stage_setup *setup, void **ret, struct err *err)
+{
+	struct stage_settings settings = {0};
+	struct policy *policy = setup->policy;
+	struct static_model *model = NULL;
+	struct stage *s = arena_zalloc(&policy->arena, sizeof *s);
+	struct str file;
+	struct err why = {""};
+	enum rc rc = config_bind(options, setup->node, &settings, setup->brief, err);
+	if (rc == RC_OK && settings.model->kind != NODE_SCALAR)
+		rc = config_error(settings.model, err, "the name of a file is expected");
+	if (rc == RC_OK && config_read_file(&policy->arena, policy_path(policy, settings.model->scalar, setup->brief), MAX_MODEL_BYTES, &file, &why) != RC_OK)
+		rc = config_error_hint(settings.model, err, "paths start at the policy's folder", "%s", why.text);
+	if (rc == RC_OK)
+		rc = static_model_builtin(&policy->arena, &model, err);
+	if (rc == RC_OK && classifier_open(file, model, &policy->arena, &s->classifier, &why) != RC_OK)
+		rc = config_error(settings.model, err, "%.*s: %s", STR_ARG(settings.model->scalar), why.text);
+	if (rc == RC_OK)
+		rc = name_routes(s, policy, settings.model, err);
+	if (rc != RC_OK)
+		return rc;
+	s->accept = settings.accept;
+	s->any_scope = settings.any_scope;
+	canon_str(setup->canon, classifier_version(s->classifier));
+	canon_double(setup->canon, s->accept);
+	canon_u64(setup->canon, s->any_scope);
+	*ret = s;
+	return RC_OK;
+}
+
+static void stage_close(void *stage)
+{
+	(void)stage; /* all of it is the policy's arena */
+}
+
+static void *scratch_new(const void *stage)
+{
+	return classifier_scratch_new(((const struct stage *)stage)->classifier);
+}
+
+static void scratch_free(void *scratch)
+{
+	classifier_scratch_free(scratch);
+}
+
+static enum verdict decide(const void *stage, struct stage_turn *turn)
+{
+	const struct stage *s = stage;
+	struct stage_trace *trace = turn->trace;
+	struct classified found;
+	classifier_run(s->classifier, turn->scratch, turn->text->shown, &found);
+	struct str best = classifier_label(s->classifier, found.best), second = classifier_label(s->classifier, found.second);
+	trace->asset_version = classifier_version(s->classifier);
+	trace->label = best;
+	trace->score = (double)found.confidence;
+	trace->runner_up = found.second != found.best ? second : STR_NULL;
+	trace->runner_up_score = found.second != found.best ? (double)found.second_confidence : NAN;
+	trace->threshold = s->accept;
+	turn->route = s->route_of[found.best];
+	bool sure = (double)found.confidence >= s->accept, known = found.known || s->any_scope;
+	struct buf reason;
+	buf_init(&reason, &turn->job->arena, POLICY_MAX_REASON);
+	buf_printf(&reason, "classified as %.*s (%.2f, %.2f %s)", STR_ARG(best), (double)found.confidence, s->accept,
+	           sure ? "is enough" : "would be enough");
+	if (!known)
+		buf_printf(&reason, "; unlike what it was trained on (%.2f, from %.2f on it is alike)", (double)found.in_scope,
+		           (double)classifier_threshold(s->classifier));
+	trace->reason = buf_view(&reason);
+	return sure && known ? VERDICT_DECIDED : VERDICT_PASS;
+}
+
+const struct stage_ops classifier_stage = {
+	.name = "classifier",
+	.version = 1,
+	.measured_in_languages = true,
+	.open = stage_open,
+	.close = stage_close,
+	.scratch_new = scratch_new,
+	.scratch_free = scratch_free,
+	.decide = decide,
+};

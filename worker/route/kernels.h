@@ -1,0 +1,26 @@
+/*
+ * kernels.h: the inner loops of scoring, over rows of int8.
+ *
+ * Each has an AVX2 form and a portable twin, chosen at run time, and both give the same bits: a component of a sum never meets
+ * another one, and sums of products are whole numbers.
+ *
+ * Thread: any. Pure.
+ */
+#ifndef ROUTE_KERNELS_H
+#define ROUTE_KERNELS_H
+
+#include <stdint.h>
+
+enum { KERNELS_MAX_DOT = 100000 }; /* 127 * 127 times so many fit into 31 bits */
+
+/* sum[i] += scale * row[i], each rounded twice: no fused multiplication. */
+void kernels_add_row(float *restrict sum, const int8_t *restrict row, float scale, uint32_t count);
+void kernels_add_row_portable(float *restrict sum, const int8_t *restrict row, float scale, uint32_t count);
+/* Sum of a[i] * b[i]; values from -127 to 127, count up to KERNELS_MAX_DOT. */
+int32_t kernels_dot(const int8_t *a, const int8_t *b, uint32_t count);
+int32_t kernels_dot_portable(const int8_t *a, const int8_t *b, uint32_t count);
+
+/* values as whole numbers from -127 to 127 times the result; 0: all are zero. */
+float kernels_quantise(const float *values, uint32_t count, int8_t *ret);
+
+#endif
