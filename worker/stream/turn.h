@@ -1,8 +1,8 @@
 /*
  * turn.h: which of the records that were taken may be worked on now.
  *
- * A member of a quarantine (quarantine.h) waits until it is chosen. With input.ordering: key a record waits (TAKEN_WAITING, its job here and not with the engine) until no record of its
- * partition and key with a lower offset is unfinished.
+ * With input.ordering: key a record waits (TAKEN_WAITING, its job here and not with the engine) until no record of its partition
+ * and key with a lower offset is unfinished. A member of a quarantine (quarantine.h) waits until it is chosen.
  *
  * Thread: stream.
  */
