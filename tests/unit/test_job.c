@@ -121,6 +121,20 @@ static void a_long_error_is_cut_between_characters(void **state)
 	}
 }
 
+static void a_model_is_allowed_unless_its_bit_is_set_or_it_is_beyond_the_bits(void **state)
+{
+	(void)state;
+	struct decision dec = {0};
+	assert_true(decision_allows(&dec, 0));
+	assert_true(decision_allows(&dec, UINT16_MAX));
+	const uint64_t bits[2] = {UINT64_C(1) << 63 | 2, 1};
+	dec.forbidden = bits;
+	dec.forbidden_count = 66;
+	for (uint16_t m = 0; m < 200; m++)
+		assert_int_equal(decision_allows(&dec, m), m < 66 && m != 1 && m != 63 && m != 64);
+	assert_false(decision_allows(&dec, UINT16_MAX));
+}
+
 static void outcomes_are_found_by_their_class(void **state)
 {
 	(void)state;
@@ -282,6 +296,7 @@ int main(void)
 		cmocka_unit_test(every_state_has_its_name),
 		cmocka_unit_test(a_failure_ends_as_its_outcome_says),
 		cmocka_unit_test(a_long_error_is_cut_between_characters),
+		cmocka_unit_test(a_model_is_allowed_unless_its_bit_is_set_or_it_is_beyond_the_bits),
 		cmocka_unit_test(outcomes_are_found_by_their_class),
 		cmocka_unit_test(a_taken_job_is_clean),
 		cmocka_unit_test(jobs_and_bytes_are_bounded_and_the_event_tells_when_to_try_again),

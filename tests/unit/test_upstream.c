@@ -316,6 +316,48 @@ static void a_question_of_the_router_comes_back_asking(void **state)
 	close_world(&w);
 }
 
+static void a_model_that_guards_forbid_gets_no_byte_whatever_it_is_asked_for(void **state)
+{
+	(void)state;
+	static const struct reply good = {.kind = REPLY_JSON}, bad = {REPLY_JSON, 500, NULL, "oops"};
+	static const uint64_t second = 2, all = 3;
+	static const struct {
+		const uint64_t *forbidden;
+		const struct reply *first;
+		enum purpose purpose;
+		enum outcome outcome;
+		unsigned attempts;
+	} cases[] = {
+		{&second, &good, PURPOSE_ANSWER, OUTCOME_OK, 1},
+		{&second, &bad, PURPOSE_ANSWER, OUTCOME_MODEL_UNAVAILABLE, 4}, /* the forbidden one has no share of the attempts */
+		{&second, &bad, PURPOSE_ROUTER, OUTCOME_MODEL_UNAVAILABLE, 4},
+		{&all, &good, PURPOSE_ANSWER, OUTCOME_GUARD, 0},
+		{&all, &good, PURPOSE_ROUTER, OUTCOME_GUARD, 0},
+		{&all, &good, PURPOSE_EMBED, OUTCOME_GUARD, 0},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct world w;
+		open_world(&w, cases[i].first, 1, NULL, 0);
+		start_world(&w);
+		struct job *job = new_job(&w, 2);
+		job->dec.forbidden = cases[i].forbidden;
+		job->dec.forbidden_count = 2;
+		job->call.purpose = cases[i].purpose;
+		if (cases[i].purpose != PURPOSE_ANSWER)
+			job->state = JOB_ASKING;
+		submit(&w, job);
+		await(&w, 1);
+		assert_int_equal(job->call.outcome, cases[i].outcome);
+		assert_int_equal(job->call.attempt_count, cases[i].attempts);
+		assert_int_equal(w.servers[1].requests, 0);
+		if (cases[i].forbidden == &all)
+			assert_int_equal(w.servers[0].requests, 0);
+		if (cases[i].outcome == OUTCOME_GUARD && cases[i].purpose == PURPOSE_ANSWER)
+			assert_int_equal(job->state, JOB_REJECTED);
+		close_world(&w);
+	}
+}
+
 static void a_job_whose_lease_died_while_it_waited_comes_back_dropped(void **state)
 {
 	(void)state;
@@ -762,6 +804,7 @@ int main(void)
 	    cmocka_unit_test(metadata_addresses_are_never_reached),
 	    cmocka_unit_test(the_request_carries_what_it_should),
 	    cmocka_unit_test(a_question_of_the_router_comes_back_asking),
+	    cmocka_unit_test(a_model_that_guards_forbid_gets_no_byte_whatever_it_is_asked_for),
 	    cmocka_unit_test(a_job_whose_lease_died_while_it_waited_comes_back_dropped),
 	    cmocka_unit_test(the_room_works_on_after_an_abort),
 	    cmocka_unit_test(a_waiting_job_expires_at_its_deadline),

@@ -95,6 +95,9 @@ static void finished_job(struct wire_coder *coder, struct job *job, enum outcome
 	job->dec.unsure_reason = STR("no");
 	job->dec.prompt_version = STR("cd34");
 	job->dec.cost_usd = 0.125;
+	static struct guard_effect effects[] = {{{"personal-data", 13}, {"only small may see it", 21}}, {{"critical", 8}, {"", 0}}};
+	job->dec.guards = effects;
+	job->dec.guard_count = 2;
 	job->rec.redelivered = true;
 	job->call = (struct call){.attempts = attempts, .attempt_count = 2, .outcome = OUTCOME_OK, .model = 1, .text = STR("line\n\"q\" \xc3\xbc\0z"),
 	                          .finish_reason = STR("stop"), .input_tokens = 10, .cached_tokens = 4, .output_tokens = 20, .cost_usd = 0.5};

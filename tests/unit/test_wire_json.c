@@ -355,6 +355,9 @@ static void answered_job(const struct settings *settings, struct job *job, struc
 	job->dec = (struct decision){.id = "0190a1b2-0000-7000-8000-000000000001", .has_prompt_hash = true, .prompt_chars = 8, .route = 1,
 	                             .route_name = STR("kb"), .stage = "rules", .confidence = 1, .threshold = NAN, .reason = STR("rule legal matched"),
 	                             .trace = trace, .trace_count = 1, .cache = CACHE_FAR, .cost_usd = 0.125};
+	static struct guard_effect effect = {{"personal-data", 13}, {"only capable may see it", 23}};
+	job->dec.guards = &effect;
+	job->dec.guard_count = 1;
 	job->dec.prompt_hash[0] = 0xAB;
 	job->call = (struct call){.attempts = attempts, .attempt_count = 2, .outcome = OUTCOME_OK, .model = 1, .text = STR("line\n\"quoted\" \xc3\xbc"),
 	                          .finish_reason = STR("stop"), .input_tokens = 10, .cached_tokens = 4, .output_tokens = 20, .cost_usd = 0.5};
@@ -424,7 +427,7 @@ static void an_answered_job_becomes_a_response_and_a_decision(void **state)
 	            "\"route\":\"kb\",\"stage\":\"rules\",\"label\":null,\"confidence\":1,\"threshold\":null,\"reason\":\"rule legal matched\","
 	            "\"trace\":[{\"stage\":\"rules\",\"verdict\":\"decided\",\"label\":\"kb\",\"score\":1,\"runner_up\":null,\"runner_up_score\":null,"
 	            "\"threshold\":null,\"micros\":12,\"asset_version\":null,\"cost_usd\":0,\"reason\":\"rule legal\"}],"
-	            "\"cache\":\"far\",\"unsure\":false,\"unsure_reason\":null,\"failover\":true,\"guards\":[],\"candidates\":[\"small\",\"capable\"],"
+	            "\"cache\":\"far\",\"unsure\":false,\"unsure_reason\":null,\"failover\":true,\"guards\":[{\"name\":\"personal-data\",\"effect\":\"only capable may see it\"}],\"candidates\":[\"small\",\"capable\"],"
 	            "\"attempts\":[{\"model\":\"small\",\"provider\":\"openai\",\"started_at\":1700000003000,\"ms\":500,\"http_status\":503,"
 	            "\"outcome\":\"model_unavailable\",\"error_class\":\"model_unavailable\",\"retry_after_ms\":1000,\"input_tokens\":0,"
 	            "\"output_tokens\":0,\"cost_usd\":0,\"checks\":[],\"estimated\":false,\"detail\":\"busy\"},"

@@ -49,6 +49,13 @@ const char *cache_source_name(enum cache_source source)
 	return names[(unsigned)source < CACHE_SOURCES ? source : CACHE_OFF];
 }
 
+bool decision_allows(const struct decision *dec, uint16_t model)
+{
+	if (dec->forbidden == NULL)
+		return true;
+	return model < dec->forbidden_count && (dec->forbidden[model / 64] >> (model % 64) & 1) == 0;
+}
+
 bool job_advance(struct job *job, enum job_state to)
 {
 	if ((unsigned)to < JOB_STATE_COUNT && (legal[job->state] & (1u << to)) != 0) {

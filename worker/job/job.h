@@ -91,6 +91,11 @@ enum cache_source { CACHE_OFF, CACHE_MISS, CACHE_NEAR, CACHE_FAR, CACHE_SHARED }
 enum { CACHE_SOURCES = CACHE_SHARED + 1 };
 const char *cache_source_name(enum cache_source source); /* as in the decision schema's enum */
 
+/* A guard of the policy that took effect on a record, for the audit. */
+struct guard_effect {
+	struct str name, effect; /* effect: one sentence a person can read; it quotes nothing of the record's text */
+};
+
 /* Written by route; filled from the cache on a hit. Names point into the policy, which the job pins. */
 struct decision {
 	char id[37]; /* UUIDv7 as text */
@@ -113,8 +118,17 @@ struct decision {
 	bool uncacheable; /* depended on the time of day or the like */
 	struct str prompt_version; /* hex of the answer prompt used */
 	double cost_usd;
+	/* of the guards; written before anything of the record leaves the process, never cached */
+	const uint64_t *forbidden; /* bit m: settings.models[m] may not see this record; NULL: all may. See decision_allows */
+	uint32_t forbidden_count;  /* bits there are: the number of models */
+	struct guard_effect *guards;
+	uint32_t guard_count;
 	struct route_work *work; /* route's own between its steps; in the job's arena */
 };
+
+/* Whether guards let this model (index in settings.models) see the record: asked before every call, whatever its purpose. A
+ * stage that passes because of it sets dec->uncacheable: the next record of the same text may be free of what was guarded. */
+bool decision_allows(const struct decision *dec, uint16_t model);
 
 enum purpose { PURPOSE_ANSWER, PURPOSE_ROUTER, PURPOSE_EMBED, PURPOSE_JUDGE };
 

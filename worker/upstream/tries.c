@@ -19,6 +19,9 @@ struct tries *tries_begin(struct job *job, uint32_t attempts, uint32_t round)
 	call->model = -1;
 	if (call->attempt_count == 0 && call->attempts_left == 0)
 		call->attempts_left = attempts;
+	for (uint32_t i = 0; i < call->model_count && i < TRIES_MODELS; i++) /* whoever asks, and for whatever purpose */
+		if (!decision_allows(&job->dec, call->models[i]))
+			tries->spent |= UINT64_C(1) << i;
 	return tries;
 }
 
@@ -68,8 +71,21 @@ void tries_failed(struct job *job, enum outcome outcome, struct str message)
 		job_fail(job, outcome, "%.*s", STR_ARG(message));
 }
 
+static bool all_forbidden(const struct job *job)
+{
+	const struct call *call = &job->call;
+	for (uint32_t i = 0; i < call->model_count; i++)
+		if (decision_allows(&job->dec, call->models[i]))
+			return false;
+	return call->model_count != 0;
+}
+
 void tries_given_up(struct job *job)
 {
+	if (all_forbidden(job)) {
+		tries_failed(job, OUTCOME_GUARD, STR("guards leave no model of the list that may see the record"));
+		return;
+	}
 	struct str message = tries_of(job)->last_words;
 	if (message.data == NULL)
 		message = job->call.attempts_left == 0 ? STR("the record's attempts are used up") : STR("no model is left in the list");

@@ -2,8 +2,8 @@
  * audit.c: what a decision record says.
  *
  * The one idea: the record must stand for itself years later, so it names versions by hash and everything that was tried, but
- * it is bounded: lists by count, texts by length. What a later version of the worker brings (guards, checks, rollouts)
- * has its field from the start, with its default.
+ * it is bounded: lists by count, texts by length. What a later version of the worker brings (checks, rollouts) has its field
+ * from the start, with its default.
  */
 #include "worker/wire/records.h"
 
@@ -12,7 +12,7 @@
 #include "common/hmac.h"
 #include "worker/wire/tell.h"
 
-enum { MAX_TRACE = 32, MAX_ATTEMPTS = 32, MAX_CANDIDATES = 64 };
+enum { MAX_TRACE = 32, MAX_ATTEMPTS = 32, MAX_CANDIDATES = 64, MAX_GUARDS = 64 };
 
 static void tell_source(struct sink *s, const struct record *rec)
 {
@@ -69,6 +69,18 @@ static void tell_trace(struct sink *s, const struct decision *dec)
 	s->open_list(s, "trace");
 	for (uint32_t i = 0; i < dec->trace_count && i < MAX_TRACE; i++)
 		tell_stage(s, &dec->trace[i]);
+	s->close(s);
+}
+
+static void tell_guards(struct sink *s, const struct decision *dec)
+{
+	s->open_list(s, "guards");
+	for (uint32_t i = 0; i < dec->guard_count && i < MAX_GUARDS; i++) {
+		s->open_record(s, NULL);
+		s->text(s, "name", tell_cut(tell_or_empty(dec->guards[i].name), TELL_NAME_BYTES));
+		s->text(s, "effect", tell_cut(tell_or_empty(dec->guards[i].effect), TELL_REASON_BYTES));
+		s->close(s);
+	}
 	s->close(s);
 }
 
@@ -168,8 +180,7 @@ void records_decision(struct sink *s, const struct telling *t)
 	tell_policy(s, facts);
 	tell_decision(s, t);
 	s->truth(s, "failover", answered && facts->candidate_count != 0 && facts->candidates[0] != (uint16_t)call->model);
-	s->open_list(s, "guards");
-	s->close(s);
+	tell_guards(s, &job->dec);
 	tell_candidates(s, t);
 	tell_attempts(s, t);
 	s->text(s, "model", answered ? tell_model(t->settings, call->model) : STR_NULL);
