@@ -68,7 +68,7 @@ static const struct stage_ops fake_stage = {
 
 static void add_fake(struct policy *policy, struct fake *fake)
 {
-	policy->stages[policy->stage_count++] = (struct policy_stage){&fake_stage, fake};
+	policy->stages[policy->stage_count++] = (struct policy_stage){.ops = &fake_stage, .config = fake};
 }
 
 static void the_first_confident_stage_decides_and_the_rest_are_not_asked(void **state)

@@ -206,7 +206,7 @@ static void a_score_is_the_mean_of_the_best_k(void **state)
 static void routes_may_have_thresholds_of_their_own(void **state)
 {
 	(void)state;
-	struct fixture x = start(corners, POLICY("accept: {default: 0.5, careful: 0.99}, k: 1"));
+	struct fixture x = start(corners, POLICY("accept: 0.5, thresholds: {careful: 0.99}, k: 1"));
 	struct fixture_job f;
 	fixture_job_init(&f, "text");
 	f.job.req.embedding = (const float[]){-0.3f, 1, 0};
@@ -289,10 +289,12 @@ static void bad_examples_and_settings_are_refused_with_their_place(void **state)
 		{"{\"label\": \"kb\", \"embedding\": [0, 0]}", "accept: 0.5", "e.jsonl:1: error: the embedding is all zeros or too large"},
 		{"{\"label\": \"kb\", \"embedding\": [1, 0]}\n{\"label\": \"kb\", \"embedding\": [1]}", "accept: 0.5",
 		 "e.jsonl:2: error: the embedding is not as long as those before it"},
-		{corners, "accept: 1.5", "policy.yaml:4:58: error: the threshold 1.5 is not between 0 and 1"},
-		{corners, "accept: yes", "policy.yaml:4:58: error: a threshold from 0 to 1 is expected"},
-		{corners, "accept: {kb: 0.5}", "policy.yaml:4:58: error: no threshold for route careful, which has examples; `default` would give one"},
-		{corners, "accept: {default: 0.5, nobody: 0.5}", "policy.yaml:4:73: error: unknown route \"nobody\""},
+		{corners, "accept: 1.5", "policy.yaml:4:58: error: \"accept\" must be between 0 and 1"},
+		{corners, "accept: {kb: 0.5}", "policy.yaml:4:58: error: a single value is expected for \"accept\", not a map"},
+		{corners, "accept: 0.5, thresholds: 0.5", "policy.yaml:4:75: error: a map of routes and thresholds is expected, for example {human: 0.36}"},
+		{corners, "accept: 0.5, thresholds: {kb: 1.5}", "policy.yaml:4:80: error: the threshold 1.5 is not between 0 and 1"},
+		{corners, "accept: 0.5, thresholds: {kb: [1]}", "policy.yaml:4:80: error: a threshold from 0 to 1 is expected"},
+		{corners, "accept: 0.5, thresholds: {nobody: 0.5}", "policy.yaml:4:76: error: unknown route \"nobody\""},
 		{corners, "accept: 0.5, margin: 2", "policy.yaml:4:71: error: \"margin\" must be between 0 and 1"},
 		{corners, "accept: 0.5, k: 0", "policy.yaml:4:66: error: \"k\" must be between 1 and 32"},
 	};

@@ -330,6 +330,7 @@ void classifier_run(const struct classifier *c, struct classifier_scratch *s, st
 	for (uint32_t i = 0; i < c->label_count; i++)
 		s->probabilities[i] = (1 - share) * s->scores[i] + (share > 0 ? share * s->votes[i] : 0);
 	rank(c, s->probabilities, ret);
+	ret->nearest = nearest;
 	ret->in_scope = (float)log((double)ret->confidence) + 4 * nearest;
 	ret->known = ret->in_scope >= c->threshold;
 }

@@ -25,6 +25,7 @@ struct classified {
 	uint32_t best, second; /* labels; the earlier of equals. second: best where there is one label */
 	float confidence, second_confidence; /* probabilities */
 	float in_scope; /* ln confidence + 4 * cosine to the nearest training text */
+	float nearest;  /* that cosine; 0: none was looked at */
 	bool known;     /* in_scope reaches the model's threshold */
 };
 

@@ -6,27 +6,29 @@
 
 #include "worker/route/classifier.h"
 #include "worker/route/policy_load.h"
+#include "worker/route/thresholds.h"
 
 enum { MAX_MODEL_BYTES = 1 << 30 };
+/* Nearer than this, a text of the training is the text itself but for the rounding of int8. */
+static const float SAME = 0.9995f;
 
 struct stage {
 	struct classifier *classifier;
 	int *route_of; /* by label */
-	double accept;
+	const double *accept; /* by route */
 	bool any_scope;
 };
 
 struct stage_settings {
 	const struct node *model;
-	double accept;
+	struct thresholds_settings thresholds;
 	bool any_scope;
 };
 
 static const struct config_option options[] = {
 	{.name = "model", .kind = OPTION_CUSTOM, .offset = offsetof(struct stage_settings, model), .parse = policy_keep_node, .required = true,
 	 .doc = "A file that `pointsman train` wrote; its labels are routes."},
-	{.name = "accept", .kind = OPTION_DOUBLE, .offset = offsetof(struct stage_settings, accept), .required = true, .min = 0, .max = 1,
-	 .doc = "The least probability that decides."},
+	THRESHOLDS_OPTIONS(struct stage_settings, thresholds),
 	{.name = "any_scope", .kind = OPTION_BOOL, .offset = offsetof(struct stage_settings, any_scope), .fallback = "false",
 	 .doc = "Decide on texts too that are unlike all that it was trained on."},
 	{.name = NULL},
@@ -66,12 +68,13 @@ static enum rc stage_open(struct stage_setup *setup, void **ret, struct err *err
 		rc = config_error(settings.model, err, "%.*s: %s", STR_ARG(settings.model->scalar), why.text);
 	if (rc == RC_OK)
 		rc = name_routes(s, policy, settings.model, err);
+	if (rc == RC_OK)
+		rc = thresholds_open(setup, &settings.thresholds, &setup->thresholds, err);
 	if (rc != RC_OK)
 		return rc;
-	s->accept = settings.accept;
-	s->any_scope = settings.any_scope;
+	s->accept = setup->thresholds->by_route;
+	s->any_scope = setup->any_scope = settings.any_scope;
 	canon_str(setup->canon, classifier_version(s->classifier));
-	canon_double(setup->canon, s->accept);
 	canon_u64(setup->canon, s->any_scope);
 	*ret = s;
 	return RC_OK;
@@ -104,12 +107,14 @@ static enum verdict decide(const void *stage, struct stage_turn *turn)
 	trace->score = (double)found.confidence;
 	trace->runner_up = found.second != found.best ? second : STR_NULL;
 	trace->runner_up_score = found.second != found.best ? (double)found.second_confidence : NAN;
-	trace->threshold = s->accept;
 	turn->route = s->route_of[found.best];
-	bool sure = (double)found.confidence >= s->accept, known = found.known || s->any_scope;
+	trace->threshold = s->accept[turn->route];
+	turn->learned = found.nearest >= SAME;
+	bool sure = (double)found.confidence >= trace->threshold, known = found.known || s->any_scope;
+	turn->barred = !known;
 	struct buf reason;
 	buf_init(&reason, &turn->job->arena, POLICY_MAX_REASON);
-	buf_printf(&reason, "classified as %.*s (%.2f, %.2f %s)", STR_ARG(best), (double)found.confidence, s->accept,
+	buf_printf(&reason, "classified as %.*s (%.2f, %.2f %s)", STR_ARG(best), (double)found.confidence, trace->threshold,
 	           sure ? "is enough" : "would be enough");
 	if (!known)
 		buf_printf(&reason, "; unlike what it was trained on (%.2f, from %.2f on it is alike)", (double)found.in_scope,

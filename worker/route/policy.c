@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "worker/route/language.h"
+#include "worker/route/thresholds.h"
 
 /* Raised when the reading of texts or the order of stages decides differently for the same policy. */
 enum { DECISION_CODE_VERSION = 1 };
@@ -151,15 +152,21 @@ static enum rc open_stage(struct policy *policy, const struct node *node, struct
 	if (policy->stage_count == POLICY_MAX_STAGES)
 		return config_error(key, err, "a policy has at most %d stages", POLICY_MAX_STAGES);
 	struct policy_stage *stage = &policy->stages[policy->stage_count];
-	struct stage_setup setup = {policy, node->entries[0].value, brief, canon};
+	struct stage_setup setup = {.policy = policy, .node = node->entries[0].value, .brief = brief, .canon = canon};
+	size_t begin = canon->buf.len;
 	canon_tag(canon, ops->name);
 	canon_u64(canon, ops->version);
 	enum rc rc = ops->open(&setup, &stage->config, err);
 	if (rc != RC_OK)
 		return rc;
 	stage->ops = ops;
+	stage->thresholds = setup.thresholds;
+	stage->any_scope = setup.any_scope;
 	policy->stage_count++;
-	return RC_OK;
+	if (setup.thresholds == NULL)
+		return RC_OK;
+	struct str all = buf_view(&canon->buf);
+	return thresholds_check(setup.thresholds, policy, ops->name, setup.node, (struct str){all.data + begin, all.len - begin}, brief, err);
 }
 
 static enum rc parse_languages(struct policy *policy, const struct node *node, struct arena *brief, struct err *err)

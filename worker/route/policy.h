@@ -29,6 +29,8 @@ enum {
 struct policy_stage {
 	const struct stage_ops *ops;
 	void *config;
+	const struct thresholds *thresholds; /* NULL: it has none */
+	bool any_scope;
 };
 
 /* What compiled stages read beside the text: all of it goes into the cache key. */

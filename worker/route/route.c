@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "worker/route/inspect.h"
 #include "worker/route/language.h"
 #include "worker/route/policy.h"
 
@@ -164,28 +165,28 @@ static bool outside_languages(const struct policy *policy, struct text *text)
 	return false; /* unknown: the stage may try */
 }
 
-/* Asks or resumes stage number at and writes its trace entry. */
+/* Asks or resumes stage number at and writes its trace entry. turn: held_out is given, the rest is filled. */
 static enum verdict ask_stage(const struct policy *policy, struct route_scratch *scratch, struct job *job, uint32_t at,
-                              bool resumed, int *ret_route)
+                              bool resumed, struct stage_turn *turn)
 {
 	const struct policy_stage *stage = &policy->stages[at];
 	struct stage_trace *trace = &job->dec.trace[at];
 	int64_t before = resumed ? trace->micros : 0, start_us = clock_mono_us();
 	*trace = (struct stage_trace){.stage = stage->ops->name, .score = NAN, .runner_up_score = NAN, .threshold = NAN};
-	struct stage_turn turn = {policy, job, work_text(policy, job), scratch->stages[at], -1, trace, false};
+	*turn = (struct stage_turn){.policy = policy, .job = job, .text = work_text(policy, job), .scratch = scratch->stages[at], .route = -1,
+	                            .trace = trace, .held_out = turn->held_out};
 	bool measured = stage->ops->measured_in_languages && policy->languages != 0;
-	if (!resumed && measured && outside_languages(policy, turn.text)) {
+	if (!resumed && measured && outside_languages(policy, turn->text)) {
 		trace->verdict = VERDICT_PASS;
-		trace->reason = arena_printf(&job->arena, "language: the text is in %s, the policy was measured in others", turn.text->language);
+		trace->reason = arena_printf(&job->arena, "language: the text is in %s, the policy was measured in others", turn->text->language);
 	} else {
-		trace->verdict = resumed ? stage->ops->resume(stage->config, &turn) : stage->ops->decide(stage->config, &turn);
+		trace->verdict = resumed ? stage->ops->resume(stage->config, turn) : stage->ops->decide(stage->config, turn);
 	}
 	trace->reason.len = str_utf8_cut(trace->reason, POLICY_MAX_REASON);
 	trace->micros = before + (clock_mono_us() - start_us);
 	job->dec.cost_usd += trace->cost_usd;
-	job->dec.degraded |= turn.degraded;
+	job->dec.degraded |= turn->degraded;
 	job->dec.trace_count = at + 1;
-	*ret_route = turn.route;
 	return trace->verdict;
 }
 
@@ -193,12 +194,12 @@ static enum verdict ask_stage(const struct policy *policy, struct route_scratch 
 static enum route_step run(const struct policy *policy, struct route_scratch *scratch, struct job *job, uint32_t at, bool resumed)
 {
 	for (; at < policy->stage_count; at++, resumed = false) {
-		int route = -1;
-		enum verdict verdict = ask_stage(policy, scratch, job, at, resumed, &route);
+		struct stage_turn turn = {.route = -1};
+		enum verdict verdict = ask_stage(policy, scratch, job, at, resumed, &turn);
 		if (verdict == VERDICT_ASK)
 			return ROUTE_ASK;
-		if (verdict == VERDICT_DECIDED && route >= 0 && (uint32_t)route < policy->route_count) {
-			decided(policy, &job->dec, route, &job->dec.trace[at]);
+		if (verdict == VERDICT_DECIDED && turn.route >= 0 && (uint32_t)turn.route < policy->route_count) {
+			decided(policy, &job->dec, turn.route, &job->dec.trace[at]);
 			return ROUTE_DONE;
 		}
 	}
@@ -224,4 +225,15 @@ enum route_step route_resume(const struct policy *policy, struct route_scratch *
 	if (count == 0 || job->dec.trace[count - 1].verdict != VERDICT_ASK)
 		return route_decide(policy, scratch, job); /* nobody was waiting: a decision from the start is always right */
 	return run(policy, scratch, job, count - 1, true);
+}
+
+void route_ask_all(const struct policy *policy, struct route_scratch *scratch, struct job *job, struct stage_answer *ret)
+{
+	job->dec.trace = arena_array(&job->arena, policy->stage_count, sizeof *job->dec.trace);
+	for (uint32_t i = 0; i < policy->stage_count; i++) {
+		struct stage_turn turn = {.held_out = true};
+		enum verdict verdict = ask_stage(policy, scratch, job, i, false, &turn);
+		bool answered = verdict == VERDICT_DECIDED || verdict == VERDICT_PASS;
+		ret[i] = (struct stage_answer){verdict, answered ? turn.route : -1, answered ? job->dec.trace[i].score : NAN, turn.barred, turn.learned};
+	}
 }

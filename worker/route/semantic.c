@@ -10,21 +10,25 @@
 
 #include "worker/route/examples.h"
 #include "worker/route/policy_load.h"
+#include "worker/route/thresholds.h"
 
 enum { MAX_K = 32 };
+/* Nearer than this, an example is the text itself but for rounding. */
+static const float SAME = 0.99999f, BELOW_ALL = -2;
 enum { EMBEDDER_STATIC, EMBEDDER_GIVEN };
 
 struct semantic {
 	struct examples examples;
 	struct static_model *model; /* NULL: embeddings are given */
-	double *accept;             /* by route */
+	const double *accept;       /* by route */
 	uint32_t route_count, k;
 	double margin;
 };
 
 struct semantic_settings {
 	int embedder;
-	const struct node *accept, *examples;
+	const struct node *examples;
+	struct thresholds_settings thresholds;
 	double margin;
 	uint32_t k;
 };
@@ -40,48 +44,13 @@ static const struct config_option semantic_options[] = {
 	{.name = "examples", .kind = OPTION_CUSTOM, .offset = offsetof(struct semantic_settings, examples), .parse = policy_keep_node,
 	 .doc = "A file of JSON Lines, {\"label\": \"route\", \"text\": \"...\"}, beside the routes' own `examples`; for `given` with "
 	        "\"embedding\": [...] in place of the text."},
-	{.name = "accept", .kind = OPTION_CUSTOM, .offset = offsetof(struct semantic_settings, accept), .parse = policy_keep_node,
-	 .required = true, .doc = "The least score that decides, 0 to 1; or a map of routes with `default`."},
+	THRESHOLDS_OPTIONS(struct semantic_settings, thresholds),
 	{.name = "margin", .kind = OPTION_DOUBLE, .offset = offsetof(struct semantic_settings, margin), .fallback = "0.05", .min = 0,
 	 .max = 1, .doc = "How far the best route must lead the next."},
 	{.name = "k", .kind = OPTION_U32, .offset = offsetof(struct semantic_settings, k), .fallback = "3", .min = 1, .max = MAX_K,
 	 .doc = "A route's score is the mean of its best k examples."},
 	{.name = NULL},
 };
-
-static enum rc threshold(const struct node *node, double *ret, struct err *err)
-{
-	double d;
-	if (node->kind != NODE_SCALAR || !str_to_double(node->scalar, &d))
-		return config_error(node, err, "a threshold from 0 to 1 is expected");
-	if (d < 0 || d > 1)
-		return config_error(node, err, "the threshold %.*s is not between 0 and 1", STR_ARG(node->scalar));
-	*ret = d;
-	return RC_OK;
-}
-
-static enum rc parse_accept(struct semantic *s, const struct policy *policy, const struct node *node, struct err *err)
-{
-	double all = NAN;
-	enum rc rc = RC_OK;
-	if (node->kind != NODE_MAP)
-		rc = threshold(node, &all, err);
-	else if (config_get(node, "default") != NULL)
-		rc = threshold(config_get(node, "default"), &all, err);
-	for (uint32_t i = 0; i < s->route_count; i++)
-		s->accept[i] = all;
-	for (unsigned i = 0; rc == RC_OK && node->kind == NODE_MAP && i < node->count; i++) {
-		const struct node *key = node->entries[i].key;
-		if (str_is(key->scalar, "default"))
-			continue;
-		int route = -1;
-		rc = policy_name_route(policy, key, &route, err);
-		if (rc != RC_OK)
-			break;
-		rc = threshold(node->entries[i].value, &s->accept[route], err);
-	}
-	return rc;
-}
 
 static void semantic_close(void *stage)
 {
@@ -99,7 +68,6 @@ static enum rc semantic_open(struct stage_setup *setup, void **ret, struct err *
 		return rc;
 	struct semantic *s = arena_zalloc(&policy->arena, sizeof *s);
 	s->route_count = policy->route_count;
-	s->accept = arena_array(&policy->arena, s->route_count, sizeof *s->accept);
 	s->margin = settings.margin;
 	s->k = settings.k;
 	canon_double(setup->canon, s->margin);
@@ -107,21 +75,15 @@ static enum rc semantic_open(struct stage_setup *setup, void **ret, struct err *
 	if (settings.embedder == EMBEDDER_STATIC)
 		rc = static_model_builtin(&policy->arena, &s->model, err);
 	if (rc == RC_OK)
-		rc = parse_accept(s, policy, settings.accept, err);
+		rc = thresholds_open(setup, &settings.thresholds, &setup->thresholds, err);
 	if (rc == RC_OK)
 		rc = examples_read(setup, s->model, settings.examples, &s->examples, err);
-	for (uint32_t i = 0; rc == RC_OK && i < s->route_count; i++) {
-		if (s->examples.by_route[i] != 0 && isnan(s->accept[i]))
-			rc = config_error(settings.accept, err, "no threshold for route %.*s, which has examples; `default` would give one",
-			                  STR_ARG(policy->routes[i].name));
-		canon_double(setup->canon, isnan(s->accept[i]) ? 2 : s->accept[i]);
-	}
 	if (rc != RC_OK) {
 		semantic_close(s);
 		return rc;
 	}
+	s->accept = setup->thresholds->by_route;
 	policy->inputs.embedding |= s->model == NULL;
-	policy_warn(policy, "semantic: its thresholds are uncalibrated: no calibration produced them");
 	*ret = s;
 	return RC_OK;
 }
@@ -164,12 +126,13 @@ static struct ranking rank(const struct semantic *s, const struct semantic_scrat
 {
 	struct ranking r = {-1, -1, NAN, NAN};
 	for (uint32_t i = 0; i < s->route_count; i++) {
-		uint32_t n = s->examples.by_route[i] < s->k ? s->examples.by_route[i] : s->k;
+		const float *best = scratch->best + (size_t)i * s->k;
+		uint32_t n = 0;
+		float sum = 0;
+		for (; n < s->k && best[n] > BELOW_ALL; n++)
+			sum += best[n];
 		if (n == 0)
 			continue;
-		float sum = 0;
-		for (uint32_t j = 0; j < n; j++)
-			sum += scratch->best[(size_t)i * s->k + j];
 		double score = (double)(sum / (float)n);
 		if (r.best < 0 || score > r.best_score) {
 			r.second = r.best;
@@ -184,12 +147,15 @@ static struct ranking rank(const struct semantic *s, const struct semantic_scrat
 	return r;
 }
 
-static struct ranking search(const struct semantic *s, struct semantic_scratch *scratch)
+/* held_out: examples that are the text itself do not count. */
+static struct ranking search(const struct semantic *s, struct semantic_scratch *scratch, bool held_out)
 {
 	for (size_t i = 0; i < (size_t)s->route_count * s->k; i++)
-		scratch->best[i] = -2; /* below every cosine */
+		scratch->best[i] = BELOW_ALL;
 	for (uint32_t i = 0; i < s->examples.vectors.count; i++) {
 		float score = vectors_dot(scratch->query, s->examples.vectors.rows + (size_t)i * s->examples.vectors.stride, s->examples.vectors.stride);
+		if (held_out && score >= SAME)
+			continue;
 		keep_best(scratch->best + (size_t)s->examples.vectors.labels[i] * s->k, s->k, score);
 	}
 	return rank(s, scratch);
@@ -197,6 +163,10 @@ static struct ranking search(const struct semantic *s, struct semantic_scratch *
 
 static enum verdict judge(const struct semantic *s, struct stage_turn *turn, struct ranking r)
 {
+	if (r.best < 0) {
+		turn->trace->reason = STR("the only example is the text itself");
+		return VERDICT_PASS;
+	}
 	const struct policy *policy = turn->policy;
 	struct stage_trace *trace = turn->trace;
 	struct str best = policy->routes[r.best].name, second = r.second >= 0 ? policy->routes[r.second].name : STR_NULL;
@@ -217,6 +187,7 @@ static enum verdict judge(const struct semantic *s, struct stage_turn *turn, str
 	buf_char(&reason, ')');
 	trace->reason = buf_view(&reason);
 	turn->route = r.best;
+	turn->barred = !clear;
 	return near && clear ? VERDICT_DECIDED : VERDICT_PASS;
 }
 
@@ -252,7 +223,7 @@ static enum verdict semantic_decide(const void *stage, struct stage_turn *turn)
 	struct semantic_scratch *scratch = turn->scratch;
 	turn->trace->asset_version = s->examples.version;
 	enum verdict verdict = embed(s, turn, scratch->query);
-	return verdict == VERDICT_DECIDED ? judge(s, turn, search(s, scratch)) : verdict;
+	return verdict == VERDICT_DECIDED ? judge(s, turn, search(s, scratch, turn->held_out)) : verdict;
 }
 
 const struct stage_ops semantic_stage = {

@@ -14,6 +14,7 @@
 #include "worker/route/text.h"
 
 struct policy;
+struct thresholds;
 
 /* What open gets. All that must last goes into policy->arena. */
 struct stage_setup {
@@ -21,6 +22,8 @@ struct stage_setup {
 	const struct node *node; /* the stage's settings; its place for messages */
 	struct arena *brief;     /* memory that ends with the loading */
 	struct canon *canon;     /* everything that can change this stage's decisions is written here */
+	struct thresholds *thresholds; /* out: NULL: it has none (thresholds.h) */
+	bool any_scope;                /* out: it decides on texts unlike its training too */
 };
 
 /* What decide and resume get and give. */
@@ -32,6 +35,8 @@ struct stage_turn {
 	int route;                 /* out, with VERDICT_DECIDED: index in the policy */
 	struct stage_trace *trace; /* out: score, label, runner_up, threshold, reason; NAN and null where it has none */
 	bool degraded;             /* out: something was down; the decision is not cached */
+	bool held_out;             /* in: examples that are this very text do not count, where the stage can leave them out */
+	bool barred, learned;      /* out: as in struct stage_answer (inspect.h) */
 };
 
 struct stage_ops {
