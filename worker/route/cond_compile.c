@@ -1,14 +1,14 @@
 /*
- * rules_when.c: from the YAML of a condition to its compiled form.
+ * cond_compile.c: from the YAML of a condition to its compiled form.
  *
  * The one idea: keys are taken in the order of the table below, whatever order the file has them in, so that neither the
  * version nor the reason depends on it. A map with several keys means all of them.
  */
 #include <stdlib.h>
 
-#include "worker/route/rules.h"
+#include "worker/route/cond.h"
 
-typedef enum rc leaf_compile(struct when_compiler *c, const struct node *node, unsigned depth, struct cond *cond,
+typedef enum rc leaf_compile(struct cond_compiler *c, const struct node *node, unsigned depth, struct cond *cond,
                              struct err *err);
 
 static leaf_compile parts, keywords, regex, number, words, attributes, language, flag;
@@ -47,17 +47,17 @@ static enum rc check_keys(const struct node *node, struct err *err)
 	return RC_OK;
 }
 
-enum rc when_compile(struct when_compiler *c, const struct node *node, unsigned depth, struct cond *ret, struct err *err)
+enum rc cond_compile(struct cond_compiler *c, const struct node *node, unsigned depth, struct cond *ret, struct err *err)
 {
 	if (node->kind != NODE_MAP)
 		return config_error(node, err, "a condition is expected, for example {keywords: [refund, invoice]}");
 	if (node->count == 0)
 		return config_error(node, err, "the condition is empty: it would hold for every text");
-	if (depth > WHEN_MAX_DEPTH)
-		return config_error(node, err, "conditions are nested deeper than %d", WHEN_MAX_DEPTH);
+	if (depth > COND_MAX_DEPTH)
+		return config_error(node, err, "conditions are nested deeper than %d", COND_MAX_DEPTH);
 	c->conditions += node->count;
-	if (c->conditions > WHEN_MAX_CONDITIONS)
-		return config_error(node, err, "the rules hold more than %d conditions", WHEN_MAX_CONDITIONS);
+	if (c->conditions > COND_MAX_CONDITIONS)
+		return config_error(node, err, "the rules hold more than %d conditions", COND_MAX_CONDITIONS);
 	enum rc rc = check_keys(node, err);
 	struct cond all = {.kind = COND_ALL, .parts = arena_array(&c->setup->policy->arena, node->count, sizeof(struct cond))};
 	canon_u64(c->setup->canon, node->count);
@@ -75,7 +75,7 @@ enum rc when_compile(struct when_compiler *c, const struct node *node, unsigned 
 	return rc;
 }
 
-static enum rc parts(struct when_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
+static enum rc parts(struct cond_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
 {
 	if (node->kind != NODE_LIST && node->kind != NODE_MAP)
 		return config_error(node, err, "a list of conditions is expected");
@@ -87,21 +87,21 @@ static enum rc parts(struct when_compiler *c, const struct node *node, unsigned 
 	enum rc rc = RC_OK;
 	for (uint32_t i = 0; i < cond->count && rc == RC_OK; i++) {
 		const struct node *part = node->kind == NODE_LIST ? node->entries[i].value : node;
-		rc = when_compile(c, part, depth + 1, &cond->parts[i], err);
+		rc = cond_compile(c, part, depth + 1, &cond->parts[i], err);
 	}
 	return rc;
 }
 
-static enum rc add_keyword(struct when_compiler *c, struct str word, const struct node *at, struct err *err)
+static enum rc add_keyword(struct cond_compiler *c, struct str word, const struct node *at, struct err *err)
 {
 	struct err why;
 	canon_str(c->setup->canon, word);
-	enum rc rc = keywords_add(c->rules->keywords, word, &why);
+	enum rc rc = keywords_add(c->lexicon->keywords, word, &why);
 	return rc == RC_OK ? RC_OK : config_error(at, err, "%s", why.text);
 }
 
 /* One keyword a line; empty lines and lines that begin with "# " are none. */
-static enum rc keyword_file(struct when_compiler *c, const struct node *node, struct err *err)
+static enum rc keyword_file(struct cond_compiler *c, const struct node *node, struct err *err)
 {
 	struct str text, file = node->scalar;
 	if (file.len == 0 || (memchr(file.data, '/', file.len) == NULL && memchr(file.data, '.', file.len) == NULL))
@@ -126,10 +126,10 @@ static enum rc keyword_file(struct when_compiler *c, const struct node *node, st
 	return found != 0 ? RC_OK : config_error(node, err, "the list %.*s holds no keyword", STR_ARG(node->scalar));
 }
 
-static enum rc keywords(struct when_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
+static enum rc keywords(struct cond_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
 {
 	(void)depth; /* a leaf */
-	cond->number = keywords_list(c->rules->keywords);
+	cond->number = keywords_list(c->lexicon->keywords);
 	if (node->kind == NODE_SCALAR)
 		return keyword_file(c, node, err);
 	if (node->kind != NODE_LIST)
@@ -148,26 +148,26 @@ static enum rc keywords(struct when_compiler *c, const struct node *node, unsign
 	return RC_OK;
 }
 
-static enum rc regex(struct when_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
+static enum rc regex(struct cond_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
 {
 	(void)depth; /* a leaf */
-	struct rules *rules = c->rules;
+	struct lexicon *lexicon = c->lexicon;
 	if (node->kind != NODE_SCALAR)
 		return config_error(node, err, "a pattern is expected; several are {any: [{regex: ...}, {regex: ...}]}");
 	struct err why;
 	if (regex_new(node->scalar, &cond->regex, NULL, &why) != RC_OK)
 		return config_error(node, err, "%s", why.text);
-	if (rules->regex_count == rules->regex_cap) {
-		rules->regex_cap = rules->regex_cap != 0 ? rules->regex_cap * 2 : 8;
-		rules->regexes = heap_resize(rules->regexes, rules->regex_cap, sizeof(struct regex *));
+	if (lexicon->regex_count == lexicon->regex_cap) {
+		lexicon->regex_cap = lexicon->regex_cap != 0 ? lexicon->regex_cap * 2 : 8;
+		lexicon->regexes = heap_resize(lexicon->regexes, lexicon->regex_cap, sizeof(struct regex *));
 	}
-	rules->regexes[rules->regex_count++] = cond->regex;
+	lexicon->regexes[lexicon->regex_count++] = cond->regex;
 	cond->name = arena_str(&c->setup->policy->arena, node->scalar);
 	canon_str(c->setup->canon, node->scalar);
 	return RC_OK;
 }
 
-static enum rc number(struct when_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
+static enum rc number(struct cond_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
 {
 	(void)depth; /* a leaf */
 	int64_t n;
@@ -179,7 +179,7 @@ static enum rc number(struct when_compiler *c, const struct node *node, unsigned
 	return RC_OK;
 }
 
-static enum rc flag(struct when_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
+static enum rc flag(struct cond_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
 {
 	(void)depth; /* a leaf */
 	if (node->kind != NODE_SCALAR || (!str_is(node->scalar, "true") && !str_is(node->scalar, "false")))
@@ -189,7 +189,7 @@ static enum rc flag(struct when_compiler *c, const struct node *node, unsigned d
 	return RC_OK;
 }
 
-static enum rc words(struct when_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
+static enum rc words(struct cond_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
 {
 	(void)depth; /* a leaf */
 	struct policy_strings list;
@@ -206,7 +206,7 @@ static enum rc words(struct when_compiler *c, const struct node *node, unsigned 
 	return RC_OK;
 }
 
-static enum rc language(struct when_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
+static enum rc language(struct cond_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
 {
 	struct policy_strings list;
 	enum rc rc = words(c, node, depth, cond, err);
@@ -225,7 +225,7 @@ static int by_name(const void *a, const void *b)
 }
 
 /* {product: [X200, X300], region: eu}: all of them, in the order of their names. */
-static enum rc attributes(struct when_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
+static enum rc attributes(struct cond_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
 {
 	struct policy *policy = c->setup->policy;
 	if (node->kind != NODE_MAP || node->count == 0)
