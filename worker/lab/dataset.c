@@ -288,6 +288,7 @@ enum dataset_step dataset_next(struct dataset *ds, struct arena *arena, struct d
 	bool good = ds->csv ? read_csv(ds, record, found.bytes, arena, &row, &wrong)
 	                    : dataset_row_json(&ds->plan, (struct str){record, found.bytes}, arena, &row, &wrong);
 	if (good) {
+		row.source = ds->csv ? STR_NULL : (struct str){record, found.bytes};
 		*ret = row;
 		return DATASET_ROW;
 	}

@@ -30,6 +30,7 @@ struct dataset_row {
 	struct request req; /* id: the line's number where the row has none */
 	bool labelled;
 	struct str label;   /* data NULL: none of these (null or "oos" in the file) */
+	struct str source;  /* JSON Lines: the row as it stands; else data NULL */
 };
 
 /* ROW: one more. END: no more. BAD: err says file:line and what is wrong with the row; the next call goes on behind it.

@@ -1,0 +1,419 @@
+/*
+ * label.c: `pointsman label`: a person gives each row its label, a key a row.
+ *
+ * The one idea: an answer is on the disk before the next row is seen, so there is nothing to save, and stopping is always right.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/json.h"
+#include "worker/cli/cli.h"
+#include "worker/cli/label_file.h"
+#include "worker/cli/label_screen.h"
+#include "worker/cli/terminal.h"
+#include "worker/lab/decide.h"
+#include "worker/lab/label_book.h"
+#include "worker/lab/label_keys.h"
+#include "worker/lab/row_write.h"
+
+enum { MOST_ROWS = 100000, MOST_SHOWN = 16, LONGEST_LABEL = 64, NONE_KEY = '0', BACK_KEY = '-' };
+
+static const char help[] =
+    "usage: pointsman label DATA (-c FILE | --labels A,B,...) --out FILE [OPTION...]\n"
+    "\n"
+    "Shows the rows of DATA one after the other, and adds each to FILE with the label whose key was pressed: a data\n"
+    "set for train, calibrate and eval. Each answer is on the disk before the next row is shown. Stop when you like;\n"
+    "the same command goes on where you stopped, also when DATA has got more rows meanwhile.\n"
+    "\n"
+    "  -c, --config FILE       the labels are the routes of this configuration's policy\n"
+    "      --labels A,B,...    the labels are these\n"
+    "  -o, --out FILE          the labelled rows, JSON Lines; made, or added to\n"
+    "  -f, --field NAME=PATH   a field stands elsewhere: text=ticket.body\n"
+    "      --show NAME         show this attribute of a row, too (may be repeated)\n"
+    "      --propose           show what the policy would decide; Enter takes it. Off by default: who sees an answer\n"
+    "                          tends to give it, and then the figures flatter the policy\n"
+    "      --skip-bad          leave out rows that cannot be read; else the first one ends it\n"
+    "      --json              one JSON object instead of words at the end\n"
+    "  -h, --help              this text\n"
+    "\n"
+    "Keys: each label's own, shown below the row; 0 none of these; space skip (it comes again the next time);\n"
+    "backspace or - back to the row before, whose answer is taken away; arrows and page keys for long texts; Ctrl-C\n"
+    "or Ctrl-D stop. A label that a row has already is not shown, so that two people can be compared.\n"
+    "\n"
+    "example: pointsman sample -c pointsman.yaml --from-topic tickets --rows 800 -o rows.jsonl\n"
+    "         pointsman label rows.jsonl -c pointsman.yaml -o labelled.jsonl\n";
+
+struct asked {
+	const char *config, *labels, *out, *data;
+	struct dataset_field fields[DATASET_MAX_FIELDS];
+	struct str shown[MOST_SHOWN];
+	uint32_t field_count, shown_count;
+	bool propose, skip_bad, json;
+};
+
+struct work {
+	const struct asked *asked;
+	struct arena arena, brief;
+	struct settings settings;
+	struct policy *policy;
+	struct str labels[LABEL_KEYS_MAX];
+	char keys[LABEL_KEYS_MAX];
+	uint32_t label_count, row_count;
+	struct dataset_row *rows;
+	struct label_book *book;
+	struct label_file *file;
+	struct terminal *terminal;
+	struct decider *decider;
+	uint32_t foreign;
+	int64_t bad;
+	bool has_settings;
+};
+enum { ANSWER_OPEN = -2, ANSWER_NONE = -1 };
+
+/* ---- what is labelled ------------------------------------------------------------------------------------------------ */
+
+static int add_label(const struct command *self, struct work *w, struct str name)
+{
+	if (name.len == 0 || name.len > LONGEST_LABEL || !str_utf8_valid(name) || str_is(name, "oos"))
+		return cli_usage(self, "\"%.*s\" is no label: one has 1 to %d bytes (oos is there already: none of these)", STR_ARG(name), LONGEST_LABEL);
+	for (uint32_t i = 0; i < w->label_count; i++)
+		if (str_eq(w->labels[i], name))
+			return cli_usage(self, "the label \"%.*s\" is given twice", STR_ARG(name));
+	if (w->label_count == LABEL_KEYS_MAX)
+		return cli_usage(self, "there are more than %d labels, and no key for more; --labels takes those that matter", LABEL_KEYS_MAX);
+	w->labels[w->label_count++] = name;
+	return EXIT_DONE;
+}
+
+static int read_labels(const struct command *self, struct work *w)
+{
+	int code = EXIT_DONE;
+	for (uint32_t i = 0; w->asked->labels == NULL && i < policy_route_count(w->policy) && code == EXIT_DONE; i++)
+		code = add_label(self, w, policy_route(w->policy, i)->name);
+	for (struct str rest = str_of(w->asked->labels); rest.data != NULL && code == EXIT_DONE;) {
+		const char *comma = rest.len != 0 ? memchr(rest.data, ',', rest.len) : NULL;
+		code = add_label(self, w, str_trim((struct str){rest.data, comma != NULL ? (size_t)(comma - rest.data) : rest.len}));
+		rest = comma != NULL ? (struct str){comma + 1, rest.len - (size_t)(comma + 1 - rest.data)} : STR_NULL;
+	}
+	label_keys_assign(w->labels, w->label_count, w->keys);
+	return code;
+}
+
+static int read_policy(const struct command *self, struct work *w)
+{
+	struct err err;
+	if (w->asked->config == NULL)
+		return EXIT_DONE;
+	int code = cli_settings_no_secrets(self, w->asked->config, &w->settings);
+	w->has_settings = code == EXIT_DONE;
+	if (code == EXIT_DONE && policy_load(w->settings.policy_file.data, &w->settings, &w->policy, &err) != RC_OK)
+		code = cli_fail(&err, EXIT_CONFIG);
+	return code;
+}
+
+static int read_rows(struct work *w)
+{
+	struct dataset *ds = NULL;
+	struct err err;
+	int code = EXIT_DONE;
+	if (dataset_open(w->asked->data, w->asked->fields, w->asked->field_count, &ds, &err) != RC_OK)
+		return cli_fail(&err, EXIT_CONFIG);
+	while (code == EXIT_DONE) {
+		enum dataset_step step = dataset_next(ds, &w->arena, &w->rows[w->row_count], &err);
+		if (step == DATASET_END)
+			break;
+		if (step == DATASET_ROW && ++w->row_count < MOST_ROWS)
+			continue;
+		if (step == DATASET_ROW) {
+			(void)err_set(&err, RC_BAD_INPUT, "%s: more than %d rows; pointsman sample picks those worth a label", w->asked->data, MOST_ROWS - 1);
+			code = EXIT_CONFIG;
+		} else if (step == DATASET_FAILED || !w->asked->skip_bad)
+			code = EXIT_CONFIG;
+		else
+			w->bad++;
+		fprintf(stderr, "%s\n", err.text);
+	}
+	dataset_close(ds);
+	if (code == EXIT_DONE && w->row_count == 0) {
+		fprintf(stderr, "%s: there is no row in it\n", w->asked->data);
+		code = EXIT_CONFIG;
+	}
+	return code;
+}
+
+/* What earlier runs have answered. */
+static int recall(struct work *w)
+{
+	struct dataset *ds = NULL;
+	struct err err;
+	struct dataset_row row;
+	enum dataset_step step = DATASET_ROW;
+	w->book = label_book_new(w->rows, w->row_count);
+	if (dataset_open(w->asked->out, NULL, 0, &ds, &err) != RC_OK)
+		return cli_fail(&err, EXIT_FAILED);
+	while (step == DATASET_ROW && (step = dataset_next(ds, &w->brief, &row, &err)) == DATASET_ROW) {
+		w->foreign += !label_book_recall(w->book, &row);
+		arena_reset(&w->brief);
+	}
+	dataset_close(ds);
+	return step == DATASET_END ? EXIT_DONE : cli_fail(&err, EXIT_CONFIG);
+}
+
+/* ---- row by row ------------------------------------------------------------------------------------------------------ */
+
+static int32_t label_of(const struct work *w, struct str name)
+{
+	for (uint32_t i = 0; i < w->label_count; i++)
+		if (str_eq(w->labels[i], name))
+			return (int32_t)i;
+	return ANSWER_OPEN;
+}
+
+/* What the policy would do; ANSWER_OPEN: nothing to propose. */
+static int32_t propose(const struct work *w, uint32_t row, struct str *ret_name)
+{
+	struct decided d;
+	if (w->decider == NULL)
+		return ANSWER_OPEN;
+	decider_run(w->decider, &w->rows[row].req, 1, &d);
+	*ret_name = policy_route(w->policy, (uint32_t)d.route)->name;
+	return d.unsure ? ANSWER_OPEN : label_of(w, *ret_name);
+}
+
+static enum rc answer(struct work *w, uint32_t row, int32_t label, struct err *err)
+{
+	struct row_member member = {"label", row_json(label >= 0 ? w->labels[label] : STR_NULL, &w->brief)};
+	struct buf line;
+	buf_init(&line, &w->brief, 1024);
+	row_write(&line, &w->rows[row], &member, 1, &w->brief);
+	enum rc rc = label_file_add(w->file, buf_view(&line), err);
+	if (rc == RC_OK)
+		label_book_answer(w->book, row);
+	return rc;
+}
+
+/* The row before, opened again. *ret_row stays when there is none. */
+static enum rc go_back(struct work *w, uint32_t *ret_row, const char **ret_message, struct err *err)
+{
+	enum label_back back = label_book_back(w->book, ret_row);
+	*ret_message = back == LABEL_BACK_NOWHERE   ? "this is the first row"
+	               : back == LABEL_BACK_FOREIGN ? "the answer before this one is of a row that is not in the data set"
+	               : back == LABEL_BACK_SKIPPED ? "back at a row that was skipped"
+	                                            : "back: the answer to this row was taken away";
+	return back == LABEL_BACK_ANSWERED ? label_file_take_back(w->file, err) : RC_OK;
+}
+
+struct turn {
+	uint32_t row, top, page;
+	int32_t proposed;
+	struct str proposal;
+	const char *message;
+	bool again; /* the same row is asked about once more */
+};
+
+static void draw(struct work *w, struct turn *turn)
+{
+	const char *no_colour = getenv("NO_COLOR");
+	struct label_view view = {.row = &w->rows[turn->row], .number = turn->row + 1, .total = w->row_count, .answered = label_book_answered(w->book),
+	                          .skipped = label_book_skipped(w->book), .labels = w->labels, .keys = w->keys, .label_count = w->label_count,
+	                          .shown = w->asked->shown, .shown_count = w->asked->shown_count, .message = turn->message, .top = turn->top,
+	                          .bold = no_colour == NULL || no_colour[0] == '\0'};
+	if (turn->proposed != ANSWER_OPEN)
+		view.proposal = turn->proposal;
+	terminal_size(w->terminal, &view.columns, &view.lines);
+	terminal_draw(w->terminal, label_screen(&view, &w->brief, &turn->top, &turn->page));
+	arena_reset(&w->brief);
+}
+
+static bool scroll(struct turn *turn, int key)
+{
+	int64_t by = key == TERMINAL_UP ? -1 : key == TERMINAL_DOWN ? 1 : key == TERMINAL_PAGE_UP ? -(int64_t)turn->page : (int64_t)turn->page;
+	if (key != TERMINAL_UP && key != TERMINAL_DOWN && key != TERMINAL_PAGE_UP && key != TERMINAL_PAGE_DOWN)
+		return false;
+	turn->top = (int64_t)turn->top + by < 0 ? 0 : (uint32_t)((int64_t)turn->top + by);
+	return true;
+}
+
+static bool is_back(int key) { return key == BACK_KEY || key == 0x7F || key == '\b'; }
+
+/* One key. *ret_moved: another row is to be shown. */
+static enum rc act(struct work *w, struct turn *turn, int key, bool *ret_moved, struct err *err)
+{
+	const char *at = key > ' ' && key < 0x7F ? memchr(w->keys, key, w->label_count) : NULL;
+	*ret_moved = true;
+	turn->message = NULL;
+	if (at != NULL)
+		return answer(w, turn->row, (int32_t)(at - w->keys), err);
+	if (key == NONE_KEY)
+		return answer(w, turn->row, ANSWER_NONE, err);
+	if (key == '\r' && turn->proposed != ANSWER_OPEN)
+		return answer(w, turn->row, turn->proposed, err);
+	if (key == ' ')
+		label_book_skip(w->book, turn->row);
+	else if (is_back(key)) {
+		turn->again = true;
+		return go_back(w, &turn->row, &turn->message, err);
+	} else {
+		*ret_moved = false;
+		if (!scroll(turn, key) && key != TERMINAL_REDRAW)
+			turn->message = "no label has that key";
+	}
+	return RC_OK;
+}
+
+static bool is_end(int key) { return key == TERMINAL_INTERRUPTED || key == TERMINAL_ENDED || key == 0x04; }
+
+/* *ret_key: what ended it; 0: every row has been shown. */
+static enum rc ask_all(struct work *w, int *ret_key, struct err *err)
+{
+	struct turn turn = {0};
+	for (;;) {
+		int64_t next = turn.again ? turn.row : label_book_next(w->book);
+		*ret_key = 0;
+		if (next < 0)
+			return RC_OK;
+		turn.row = (uint32_t)next;
+		turn.top = 0;
+		turn.again = false;
+		turn.proposed = propose(w, turn.row, &turn.proposal);
+		for (bool moved = false; !moved;) {
+			draw(w, &turn);
+			*ret_key = terminal_key(w->terminal);
+			if (is_end(*ret_key))
+				return RC_OK;
+			enum rc rc = act(w, &turn, *ret_key, &moved, err);
+			if (rc != RC_OK)
+				return rc;
+		}
+	}
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------------------- */
+
+static void tell(const struct work *w)
+{
+	uint32_t answered = label_book_answered(w->book), skipped = label_book_skipped(w->book);
+	if (w->asked->json) {
+		printf("{\"rows\":%u,\"labelled\":%u,\"skipped\":%u,\"left\":%u,\"bad_rows\":%lld,\"answers_to_other_rows\":%u}\n", w->row_count, answered,
+		       skipped, w->row_count - answered, (long long)w->bad, w->foreign);
+		return;
+	}
+	printf("%u of %u rows are labelled in %s", answered, w->row_count, w->asked->out);
+	if (w->foreign != 0)
+		printf(", and %u of other data", w->foreign);
+	puts("");
+	if (answered < w->row_count)
+		printf("%u are left%s; the same command goes on there\n", w->row_count - answered, skipped != 0 ? ", the skipped ones among them" : "");
+	else
+		printf("next: pointsman train %s -o model.pmc, or pointsman eval -c FILE %s\n", w->asked->out, w->asked->out);
+}
+
+static int label(struct work *w)
+{
+	struct err err;
+	bool cut = false;
+	int key = 0;
+	if (label_file_open(w->asked->out, w->asked->data, &w->file, &cut, &err) != RC_OK)
+		return cli_fail(&err, EXIT_CONFIG);
+	if (cut)
+		fprintf(stderr, "%s: its last line was not whole, and was cut off\n", w->asked->out);
+	int code = recall(w);
+	if (code != EXIT_DONE)
+		return code;
+	if (w->asked->propose)
+		w->decider = decider_new(w->policy, 1);
+	if (label_book_next(w->book) >= 0) {
+		if (terminal_open(&w->terminal, &err) != RC_OK)
+			return cli_fail(&err, EXIT_FAILED);
+		enum rc rc = ask_all(w, &key, &err);
+		terminal_close(w->terminal);
+		if (rc != RC_OK)
+			code = cli_fail(&err, EXIT_FAILED);
+	}
+	tell(w);
+	return code == EXIT_DONE && key == TERMINAL_ENDED ? EXIT_FAILED : code;
+}
+
+static int prepare_and_label(const struct command *self, const struct asked *asked)
+{
+	struct work *w = heap_zalloc(1, sizeof *w);
+	w->asked = asked;
+	arena_init(&w->arena, 1 << 20);
+	arena_init(&w->brief, 65536);
+	w->rows = heap_zalloc(MOST_ROWS, sizeof *w->rows);
+	int code = read_policy(self, w);
+	if (code == EXIT_DONE)
+		code = read_labels(self, w);
+	if (code == EXIT_DONE)
+		code = read_rows(w);
+	if (code == EXIT_DONE)
+		code = label(w);
+	label_file_close(w->file);
+	label_book_free(w->book);
+	decider_free(w->decider);
+	policy_unref(w->policy);
+	if (w->has_settings)
+		settings_free(&w->settings);
+	free(w->rows);
+	arena_free(&w->arena);
+	arena_free(&w->brief);
+	free(w);
+	return code;
+}
+
+static int take(const struct command *self, int c, struct asked *asked)
+{
+	switch (c) {
+	case 'c': asked->config = optarg; break;
+	case 'l': asked->labels = optarg; break;
+	case 'o': asked->out = optarg; break;
+	case 'p': asked->propose = true; break;
+	case 'b': asked->skip_bad = true; break;
+	case 'j': asked->json = true; break;
+	case 's':
+		if (asked->shown_count == MOST_SHOWN)
+			return cli_usage(self, "--show can be given %d times at most", MOST_SHOWN);
+		asked->shown[asked->shown_count++] = str_of(optarg);
+		break;
+	default:
+		if (asked->field_count == DATASET_MAX_FIELDS || !dataset_field_read(optarg, &asked->fields[asked->field_count++]))
+			return cli_usage(self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, optarg);
+	}
+	return EXIT_DONE;
+}
+
+/* It is read again as a data set, whose name tells its format. */
+static bool is_fit_for_rows(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+	return strcmp(path, "-") != 0 && (dot == NULL || (!str_eq_nocase(str_of(dot), STR(".csv")) && !str_eq_nocase(str_of(dot), STR(".tsv"))));
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	static const struct option longs[] = {{"config", required_argument, NULL, 'c'}, {"labels", required_argument, NULL, 'l'},
+	                                      {"out", required_argument, NULL, 'o'},    {"field", required_argument, NULL, 'f'},
+	                                      {"show", required_argument, NULL, 's'},   {"propose", no_argument, NULL, 'p'},
+	                                      {"skip-bad", no_argument, NULL, 'b'},     {"json", no_argument, NULL, 'j'},
+	                                      {"help", no_argument, NULL, 'h'},         {0}};
+	struct asked asked = {0};
+	int code = EXIT_DONE;
+	for (int c; (c = cli_option(self, argc, argv, "c:o:f:h", longs, &code)) != -1;) {
+		if (c != '?')
+			code = take(self, c, &asked);
+		if (c == '?' || code != EXIT_DONE)
+			return code;
+	}
+	if (optind + 1 != argc)
+		return cli_usage(self, "one data set is needed: a file, or - for standard input");
+	if (asked.out == NULL)
+		return cli_usage(self, "--out FILE is needed: where labelled rows are added");
+	if (!is_fit_for_rows(asked.out))
+		return cli_usage(self, "--out is JSON Lines, one object a row: give it a name such as labelled.jsonl, not \"%s\"", asked.out);
+	if (asked.config == NULL && (asked.labels == NULL || asked.propose))
+		return cli_usage(self, asked.propose ? "--propose needs -c FILE, whose policy proposes" : "which labels? -c FILE takes the policy's routes, --labels A,B others");
+	asked.data = argv[optind];
+	return prepare_and_label(self, &asked);
+}
+
+const struct command command_label = {.name = "label", .summary = "give rows their labels, a key a row", .help = help, .run = run};
