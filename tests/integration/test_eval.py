@@ -166,6 +166,21 @@ def test_bad_rows_are_named_by_line_and_left_out_on_demand(folder):
         assert place in done.stderr
 
 
+def test_costs_of_the_policy_are_used_and_waste_and_risk_are_told_apart(folder):
+    """A row of a topic's that a model answers is a risk; one that people get and a model could answer is waste."""
+    (folder / "policy.yaml").write_text(POLICY + "costs: {quick->human: 2.00, human->careful: 25.00, default: 1}\n")
+    result = figures(folder)
+    assert (result["wasted"], result["at_risk"]) == (1, 3)  # the printer for my complaint; the hum, the song, the money
+    assert result["error_cost_wasted"] == pytest.approx(2.0) and result["error_cost_at_risk"] == pytest.approx(27.0)
+    assert result["error_cost"] == pytest.approx(29.0)
+    versions = figures(folder)["decision_version"]
+    (folder / "policy.yaml").write_text(POLICY)
+    assert figures(folder)["decision_version"] == versions, "costs decide nothing"
+    (folder / "policy.yaml").write_text(POLICY + "costs: {quick->humna: 2.00}\n")
+    done = evaluate(folder)
+    assert done.returncode == 3 and "policy.yaml:11:9" in done.stderr and 'did you mean "human"' in done.stderr
+
+
 def test_costs_are_added_up_over_the_errors(folder):
     (folder / "costs.yaml").write_text("costs: {quick->human: 2.00, oos->quick: 25.00, quick->careful: 0.5}\n")
     result = figures(folder, "--costs", "costs.yaml")

@@ -212,6 +212,57 @@ static void an_attribute_of_many_values_is_no_slice(void **state)
 	arena_free(&arena);
 }
 
+/* ---- what to look at first ------------------------------------------------------------------------------------------- */
+
+static void capacity_wasted_and_quality_at_risk_are_told_apart_by_the_prices_of_routes(void **state)
+{
+	(void)state; /* unused */
+	const double prices[ROUTES] = {[A] = 1, [B] = 5, [SAFE] = 5};
+	double costs[(ROUTES + 1) * ROUTES];
+	for (size_t i = 0; i < sizeof costs / sizeof costs[0]; i++)
+		costs[i] = 2;
+	costs[B * ROUTES + A] = 30;
+	struct eval *e = eval_new(&(struct eval_setup){.routes = ROUTES, .when_unsure = SAFE, .costs = costs, .prices = prices});
+	const struct eval_row rows[] = {
+		row(A, B, 0, NULL), row(A, SAFE, -1, NULL), row(A, A, 0, NULL), /* two wasted */
+		row(B, A, 0, NULL), row(B, SAFE, -1, NULL), row(EVAL_NONE, B, 0, NULL), /* cheaper, as dear, and nobody's: at risk */
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		eval_add(e, &rows[i]);
+	struct eval_summary s = eval_summary(e);
+	assert_int_equal(s.wasted, 2);
+	assert_int_equal(s.risky, 3);
+	near(s.cost_wasted, 4);
+	near(s.cost_risky, 34);
+	near(s.cost, 38);
+	eval_free(e);
+}
+
+static void a_class_that_goes_wrong_more_often_than_not_is_named_with_where_it_goes(void **state)
+{
+	(void)state; /* unused */
+	struct eval *e = eval_new(&(struct eval_setup){.routes = ROUTES, .when_unsure = SAFE});
+	struct eval_row all[] = {row(A, B, 0, NULL), row(A, SAFE, -1, NULL), row(B, A, 0, NULL), row(B, B, 0, NULL), row(EVAL_NONE, A, 0, NULL)};
+	for (int i = 0; i < 12; i++)
+		eval_add(e, &all[i < 9 ? 0 : 1]); /* A: all 12 wrong, 9 of them at B */
+	for (int i = 0; i < 20; i++)
+		eval_add(e, &all[i < 12 ? 2 : 3]); /* B: 12 of 20 wrong, which may be chance */
+	for (int i = 0; i < 4; i++)
+		eval_add(e, &all[4]); /* none: too few rows to say */
+	struct eval_consistent worst[2];
+	assert_int_equal(eval_consistent(e, worst, 2), 1);
+	assert_int_equal(worst[0].label, A);
+	assert_int_equal(worst[0].route, B);
+	assert_int_equal(worst[0].rows, 9);
+	assert_int_equal(worst[0].wrong.hits, 12);
+	eval_add(e, &all[4]);
+	assert_int_equal(eval_consistent(e, worst, 2), 2); /* five of five: shown, and less sure than A */
+	assert_int_equal(worst[1].label, EVAL_NONE);
+	assert_int_equal(eval_consistent(e, worst, 1), 1);
+	assert_int_equal(worst[0].label, A);
+	eval_free(e);
+}
+
 /* ---- costs and decisions, with a real policy ------------------------------------------------------------------------- */
 
 static const char policy_text[] =
@@ -304,6 +355,8 @@ int main(void)
 		cmocka_unit_test(times_are_ranked),
 		cmocka_unit_test(counted_figures_are_those_of_the_definitions),
 		cmocka_unit_test(an_attribute_of_many_values_is_no_slice),
+		cmocka_unit_test(capacity_wasted_and_quality_at_risk_are_told_apart_by_the_prices_of_routes),
+		cmocka_unit_test(a_class_that_goes_wrong_more_often_than_not_is_named_with_where_it_goes),
 		cmocka_unit_test(costs_are_read_and_mistakes_are_shown_where_they_are),
 		cmocka_unit_test(decisions_do_not_depend_on_the_number_of_threads),
 	};

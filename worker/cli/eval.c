@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #include "worker/cli/eval_report.h"
+#include "worker/cli/prices.h"
 #include "worker/lab/costs.h"
+#include "worker/route/inspect.h"
 
 enum { SLICE_ROWS = 30, WORST = 10, MOST_WORST = 1000 };
 
@@ -21,7 +23,7 @@ static const char help[] =
     "  -f, --field NAME=PATH     a field stands elsewhere: text=ticket.body, label=queue, attributes.product=item\n"
     "      --slice NAME          slice by this field only, or language, length, tenant (may be repeated)\n"
     "      --slice-rows N        leave out slices with fewer rows (30)\n"
-    "      --costs FILE          what errors cost, YAML: costs: {careful->quick: 25.00, oos->quick: 5, default: 1}\n"
+    "      --costs FILE          what errors cost, in place of the policy's: costs: {careful->quick: 25.00, oos->quick: 5}\n"
     "      --fail-under NAME=X   exit code 4 when a figure is below X: accuracy, macro_f1, out_of_scope_caught or\n"
     "                            in_scope_decided (may be repeated)\n"
     "      --compare POLICY      a second policy file over the same rows: what changes, and whether that is chance\n"
@@ -186,8 +188,12 @@ static int open_side(struct eval_work *work, const struct settings *settings, co
 		return cli_fail(&err, EXIT_CONFIG);
 	if (work->asked->costs != NULL && costs_load(work->asked->costs, side->policy, &work->arena, &costs, &err) != RC_OK)
 		return cli_fail(&err, EXIT_CONFIG);
-	side->setup = (struct eval_setup){policy_route_count(side->policy), policy_when_unsure(side->policy), costs, work->asked->slices,
-	                                  work->asked->slice_count};
+	side->setup = (struct eval_setup){.routes = policy_route_count(side->policy),
+	                                  .when_unsure = policy_when_unsure(side->policy),
+	                                  .costs = costs != NULL ? costs : policy_costs(side->policy),
+	                                  .prices = prices_of_routes(settings, side->policy, &work->arena),
+	                                  .slices = work->asked->slices,
+	                                  .slice_count = work->asked->slice_count};
 	side->eval = eval_new(&side->setup);
 	side->decider = decider_new(side->policy, 0);
 	return EXIT_DONE;

@@ -8,6 +8,8 @@
 #include "common/json.h"
 #include "worker/cli/eval_report.h"
 
+enum { CONSISTENT_MOST = 100 };
+
 static void share(struct buf *out, const char *name, const struct share *s)
 {
 	json_key(out, name);
@@ -30,27 +32,52 @@ static void summary(struct buf *out, const struct eval_summary *s)
 	share(out, "unsure", &s->unsure);
 	share(out, "out_of_scope_caught", &s->out_of_scope);
 	share(out, "in_scope_decided", &s->kept);
+	json_member_i64(out, "wasted", s->wasted);
+	json_member_i64(out, "at_risk", s->risky);
 	if (isnan(s->cost))
 		return;
 	json_member_double(out, "error_cost", s->cost);
+	json_member_double(out, "error_cost_wasted", s->cost_wasted);
+	json_member_double(out, "error_cost_at_risk", s->cost_risky);
 	json_member_double(out, "error_cost_per_row", s->cost / (double)s->rows);
 	json_member_i64(out, "misroutes_without_price", (int64_t)s->unpriced);
 }
 
-static void stages(struct buf *out, const struct eval *e)
+static void stages(struct buf *out, const struct eval_side *side)
 {
+	const struct eval *e = side->eval;
 	json_key(out, "stages");
 	buf_char(out, '[');
 	for (uint32_t i = 0; i < eval_stages(e); i++) {
 		struct eval_stage s = eval_stage(e, i);
 		json_sep(out);
 		buf_char(out, '{');
+		const char *calibration = eval_calibration(side->policy, i);
 		json_member_str(out, "stage", str_of(s.name));
+		json_member_str(out, "calibration", calibration[0] != '\0' ? str_of(calibration) : STR_NULL);
 		json_member_i64(out, "reached", s.reached);
 		share(out, "decided", &s.decided);
 		share(out, "right", &s.right);
 		json_member_i64(out, "failed", s.failed);
 		json_member_i64(out, "would_ask", s.asked);
+		buf_char(out, '}');
+	}
+	buf_char(out, ']');
+}
+
+static void consistent(struct buf *out, const struct eval_side *side)
+{
+	struct eval_consistent worst[CONSISTENT_MOST];
+	uint32_t count = eval_consistent(side->eval, worst, CONSISTENT_MOST);
+	json_key(out, "consistently_wrong");
+	buf_char(out, '[');
+	for (uint32_t i = 0; i < count; i++) {
+		json_sep(out);
+		buf_char(out, '{');
+		json_member_str(out, "label", worst[i].label == EVAL_NONE ? STR_NULL : str_of(eval_label_name(side, worst[i].label)));
+		share(out, "wrong", &worst[i].wrong);
+		json_member_str(out, "most_to", str_of(eval_label_name(side, (int)worst[i].route)));
+		json_member_i64(out, "rows_to", worst[i].rows);
 		buf_char(out, '}');
 	}
 	buf_char(out, ']');
@@ -144,7 +171,8 @@ void eval_report_json(struct eval_work *work, struct buf *out)
 	json_member_str(out, "policy", policy_name(work->side.policy));
 	json_member_str(out, "decision_version", policy_decision_version(work->side.policy));
 	summary(out, &s);
-	stages(out, work->side.eval);
+	consistent(out, &work->side);
+	stages(out, &work->side);
 	routes(out, &work->side);
 	confusion(out, &work->side);
 	slices(out, work);

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { CELL = 32, NAME = 24, MATRIX_ROUTES = 12, PAIRS_SHOWN = 15, SLICES_SHOWN = 20 };
+enum { CELL = 32, NAME = 24, MATRIX_ROUTES = 12, PAIRS_SHOWN = 15, SLICES_SHOWN = 20, CONSISTENT_SHOWN = 3 };
 
 static const char *percent(char *out, double share)
 {
@@ -55,6 +55,25 @@ static void title(FILE *out, const char *text)
 	fprintf(out, "\n%s%s%s\n", colour ? "\033[1m" : "", text, colour ? "\033[0m" : "");
 }
 
+static void wrong_rows(const char *name, const char *words, int64_t rows, double cost, FILE *out)
+{
+	fprintf(out, "%-14s%" PRId64 " %s", name, rows, words);
+	if (!isnan(cost))
+		fprintf(out, ", at a cost of %.2f", cost);
+	fputc('\n', out);
+}
+
+/* What a reader should look at before any mean: classes that go wrong more often than not. */
+static void consistently_wrong(const struct eval_work *work, FILE *out)
+{
+	struct eval_consistent worst[CONSISTENT_SHOWN];
+	uint32_t count = eval_consistent(work->side.eval, worst, CONSISTENT_SHOWN);
+	for (uint32_t i = 0; i < count; i++)
+		fprintf(out, "%-14s%s: %" PRId64 " of %" PRId64 " rows go wrong, most to %s (%" PRId64 ")\n", i == 0 ? "look first" : "",
+		        eval_label_name(&work->side, worst[i].label), worst[i].wrong.hits, worst[i].wrong.rows,
+		        eval_label_name(&work->side, (int)worst[i].route), worst[i].rows);
+}
+
 static void head(const struct eval_work *work, const struct eval_summary *s, FILE *out)
 {
 	const struct eval_side *side = &work->side;
@@ -65,12 +84,17 @@ static void head(const struct eval_work *work, const struct eval_summary *s, FIL
 	fprintf(out, "\npolicy        %.*s, decisions %.*s\n", STR_ARG(policy_name(side->policy)), STR_ARG(policy_decision_version(side->policy)));
 	fprintf(out, "accuracy      %s (%" PRId64 " right)\n", percent(a, s->accuracy), s->right);
 	fprintf(out, "misroutes     %s (95 %%: %s)\n", percent(a, s->misroutes.share), interval(b, &s->misroutes));
+	consistently_wrong(work, out);
 	fprintf(out, "macro-F1      %.3f\n", s->macro_f1);
 	fprintf(out, "unsure        %s (95 %%: %s) went to %.*s\n", percent(a, s->unsure.share), interval(b, &s->unsure),
 	        STR_ARG(policy_route(side->policy, (uint32_t)side->setup.when_unsure)->name));
 	if (s->out_of_scope.rows != 0)
 		fprintf(out, "out of scope  %s of %" PRId64 " rows caught, while %s of the others were decided\n", percent(a, s->out_of_scope.share),
 		        s->out_of_scope.rows, percent(b, s->kept.share));
+	if (s->right != s->rows) {
+		wrong_rows("wasted", "misroutes went to a dearer route than their own", s->wasted, s->cost_wasted, out);
+		wrong_rows("at risk", "went to one as dear or cheaper", s->risky, s->cost_risky, out);
+	}
 	if (!isnan(s->cost))
 		fprintf(out, "errors cost   %.2f, %.4f a row%s\n", s->cost, s->cost / (double)s->rows,
 		        s->unpriced > 0 ? "; some misroutes have no price in the table" : "");
@@ -78,14 +102,14 @@ static void head(const struct eval_work *work, const struct eval_summary *s, FIL
 
 static void stages(const struct eval_work *work, FILE *out)
 {
-	static const char *const heads[] = {"stage", "decided", "share", "right", "95 %", "failed", "asks"};
+	static const char *const heads[] = {"stage", "decided", "share", "right", "95 %", "failed", "asks", "thresholds"};
 	title(out, "Stages, in their order");
-	struct cli_table *table = cli_table_new("lrrrrrr", heads);
+	struct cli_table *table = cli_table_new("lrrrrrrl", heads);
 	for (uint32_t i = 0; i < eval_stages(work->side.eval); i++) {
 		struct eval_stage s = eval_stage(work->side.eval, i);
 		char c[6][CELL];
 		const char *const cells[] = {s.name, number(c[0], s.decided.hits), percent(c[1], s.decided.share), percent(c[2], s.right.share),
-		                             interval(c[3], &s.right), number(c[4], s.failed), number(c[5], s.asked)};
+		                             interval(c[3], &s.right), number(c[4], s.failed), number(c[5], s.asked), eval_calibration(work->side.policy, i)};
 		cli_table_row(table, cells);
 	}
 	cli_table_print(table, out);

@@ -54,6 +54,8 @@ struct eval_work {
 
 /* eval_run.c: reads the data and decides. An exit_code; what is wrong was said. */
 int eval_run(struct eval_work *work);
+/* "calibrated", "stale", "uncalibrated"; "" for a stage without thresholds. */
+const char *eval_calibration(const struct policy *policy, uint32_t stage);
 /* Label for a person: a route's name, or "none of these". */
 const char *eval_label_name(const struct eval_side *side, int label);
 

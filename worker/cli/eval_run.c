@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "worker/cli/eval_report.h"
+#include "worker/route/inspect.h"
 
 enum { BLOCK_ROWS = 8192, BLOCK_BYTES = 64 * 1024 * 1024, BAD_SHOWN = 20, BAR_AFTER_US = 1000000 };
 
@@ -31,6 +32,12 @@ static const char *route_name(const void *ctx, unsigned i)
 const char *eval_label_name(const struct eval_side *side, int label)
 {
 	return label == EVAL_NONE ? "none of these" : policy_route(side->policy, (uint32_t)label)->name.data;
+}
+
+const char *eval_calibration(const struct policy *policy, uint32_t stage)
+{
+	struct stage_info info = policy_stage_info(policy, stage);
+	return info.thresholds != NULL ? calibration_name(info.calibration) : "";
 }
 
 /* The row's label as a route. */

@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "worker/cli/cli.h"
-#include "worker/route/route.h"
+#include "worker/route/inspect.h"
 #include "worker/upstream/upstream.h"
 
 enum { MAX_PROMPT = 4 * 1024 * 1024, MAX_ATTRIBUTES = 64, GUESSED_OUTPUT_TOKENS = 256 };
@@ -86,13 +86,22 @@ static void say_number(struct buf *out, const char *before, double x, const char
 		buf_printf(out, "%s%.3f%s", before, x, after);
 }
 
-static void say_stage(struct buf *out, const struct stage_trace *stage)
+/* "", or what stands behind its thresholds. */
+static const char *calibration_of(const struct policy *policy, uint32_t stage)
+{
+	struct stage_info info = policy_stage_info(policy, stage);
+	return info.thresholds != NULL ? calibration_name(info.calibration) : "";
+}
+
+static void say_stage(struct buf *out, const struct stage_trace *stage, const char *calibration)
 {
 	buf_printf(out, "  %-12s %-8s", stage->stage, verdict_name(stage->verdict));
 	if (stage->label.data != NULL)
 		buf_printf(out, " %.*s", STR_ARG(stage->label));
 	say_number(out, " ", stage->score, "");
 	say_number(out, " of ", stage->threshold, "");
+	if (!isnan(stage->threshold))
+		buf_printf(out, " (%s)", calibration);
 	if (stage->runner_up.data != NULL)
 		buf_printf(out, ", then %.*s", STR_ARG(stage->runner_up));
 	say_number(out, " ", stage->runner_up_score, "");
@@ -128,10 +137,10 @@ static void tell(const struct settings *settings, const struct job *job, struct 
 	buf_printf(out, "policy       %.*s, decisions %.*s\nstages\n", STR_ARG(policy_name(job->dec.policy)),
 	           STR_ARG(policy_decision_version(job->dec.policy)));
 	for (uint32_t i = 0; i < job->dec.trace_count; i++)
-		say_stage(out, &job->dec.trace[i]);
+		say_stage(out, &job->dec.trace[i], calibration_of(job->dec.policy, i));
 }
 
-static void json_stage(struct buf *out, const struct stage_trace *stage)
+static void json_stage(struct buf *out, const struct stage_trace *stage, const char *calibration)
 {
 	buf_char(out, '{');
 	json_member_str(out, "stage", str_of(stage->stage));
@@ -139,6 +148,7 @@ static void json_stage(struct buf *out, const struct stage_trace *stage)
 	json_member_str(out, "label", stage->label);
 	json_member_double(out, "score", stage->score);
 	json_member_double(out, "threshold", stage->threshold);
+	json_member_str(out, "calibration", calibration[0] != '\0' ? str_of(calibration) : STR_NULL);
 	json_member_str(out, "runner_up", stage->runner_up);
 	json_member_double(out, "runner_up_score", stage->runner_up_score);
 	json_member_str(out, "reason", stage->reason);
@@ -172,7 +182,7 @@ static void tell_json(const struct settings *settings, const struct job *job, st
 	for (uint32_t i = 0; i < job->dec.trace_count; i++) {
 		if (i != 0)
 			buf_char(out, ',');
-		json_stage(out, &job->dec.trace[i]);
+		json_stage(out, &job->dec.trace[i], calibration_of(job->dec.policy, i));
 	}
 	buf_cstr(out, "]}\n");
 }

@@ -1,9 +1,6 @@
 /*
- * costs.h: what sending a true X to Y costs, from a file of YAML:
- *
- *     costs: {kb_answer->human: 2.00, careful->kb_answer: 25.00, oos->kb_answer: 5.00, default: 1.00}
- *
- * Amounts have no unit of their own; `default` is for all pairs that are not named. Thread: one at a time.
+ * costs.h: what sending a true X to Y costs, from a file of YAML with the one key `costs` (route/costs.h says how it looks).
+ * Thread: one at a time.
  */
 #ifndef LAB_COSTS_H
 #define LAB_COSTS_H

@@ -65,13 +65,14 @@ void eval_tally_add(struct eval_tally *t, const struct eval_setup *setup, const 
 	}
 	if (!none || !right) /* a row for none of the routes that was caught is no mistake of the safe route */
 		t->classes[row->route].taken++;
-	if (right || setup->costs == NULL)
+	if (right)
 		return;
-	double cost = setup->costs[cell_at(setup, row->label, (uint32_t)row->route)];
-	if (isnan(cost))
-		t->unpriced++;
-	else
-		t->cost += cost;
+	bool wasted = !none && setup->prices != NULL && setup->prices[row->route] > setup->prices[row->label];
+	double cost = setup->costs != NULL ? setup->costs[cell_at(setup, row->label, (uint32_t)row->route)] : 0;
+	t->wasted += wasted;
+	t->unpriced += isnan(cost) != 0;
+	t->cost += isnan(cost) ? 0 : cost;
+	t->cost_wasted += isnan(cost) || !wasted ? 0 : cost;
 }
 
 struct eval_class eval_tally_figures(const struct eval_tally_class *c)
@@ -107,6 +108,10 @@ struct eval_summary eval_tally_summary(const struct eval_tally *t, const struct 
 	    .kept = share_of(t->kept, t->rows - t->none),
 	    .cost = setup->costs != NULL ? t->cost : NAN,
 	    .unpriced = setup->costs != NULL ? (double)t->unpriced : NAN,
+	    .wasted = t->wasted,
+	    .risky = t->rows - t->right - t->wasted,
+	    .cost_wasted = setup->costs != NULL ? t->cost_wasted : NAN,
+	    .cost_risky = setup->costs != NULL ? t->cost - t->cost_wasted : NAN,
 	};
 }
 
@@ -122,6 +127,11 @@ struct eval *eval_new(const struct eval_setup *setup)
 		double *costs = arena_array(&e->arena, cells, sizeof *costs);
 		memcpy(costs, setup->costs, cells * sizeof *costs);
 		e->setup.costs = costs;
+	}
+	if (setup->prices != NULL) {
+		double *prices = arena_array(&e->arena, setup->routes, sizeof *prices);
+		memcpy(prices, setup->prices, setup->routes * sizeof *prices);
+		e->setup.prices = prices;
 	}
 	struct str *names = arena_array(&e->arena, setup->slice_count, sizeof *names);
 	for (uint32_t i = 0; i < setup->slice_count; i++)
@@ -185,6 +195,46 @@ struct eval_stage eval_stage(const struct eval *e, uint32_t index)
 {
 	const struct stage_tally *s = &e->stages[index];
 	return (struct eval_stage){s->name, s->reached, s->failed, s->asked, share_of(s->decided, e->all.rows), share_of(s->right, s->decided)};
+}
+
+/* The class of a label, if it is consistently wrong. */
+static bool find_consistent(const struct eval *e, int label, struct eval_consistent *ret)
+{
+	int64_t rows = 0, right = 0, most = 0;
+	struct eval_consistent found = {.label = label};
+	for (uint32_t k = 0; k < e->setup.routes; k++) {
+		int64_t cell = eval_cell(e, label, k);
+		rows += cell;
+		if (eval_is_right(&e->setup, label, (int)k)) {
+			right += cell;
+		} else if (cell > most) {
+			most = cell;
+			found.route = k;
+		}
+	}
+	found.rows = most;
+	found.wrong = share_of(rows - right, rows);
+	*ret = found;
+	return rows >= EVAL_CLASS_NEEDS && found.wrong.low > 0.5;
+}
+
+uint32_t eval_consistent(const struct eval *e, struct eval_consistent *ret, uint32_t most)
+{
+	uint32_t count = 0;
+	for (int label = EVAL_NONE; label < (int)e->setup.routes; label++) {
+		struct eval_consistent found;
+		if (!find_consistent(e, label, &found))
+			continue;
+		uint32_t at = count;
+		while (at > 0 && ret[at - 1].wrong.low < found.wrong.low)
+			at--;
+		if (at == most)
+			continue;
+		count += count < most;
+		memmove(&ret[at + 1], &ret[at], (count - at - 1) * sizeof found);
+		ret[at] = found;
+	}
+	return count;
 }
 
 static int by_size(const void *a, const void *b)

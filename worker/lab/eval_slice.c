@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { WORST_NEEDS = 5, MAX_VALUE_BYTES = 128 };
+enum { MAX_VALUE_BYTES = 128 };
 
 struct value {
 	struct str text;
@@ -104,18 +104,21 @@ static void find_worst(const struct eval_tally *t, uint32_t routes, struct eval_
 	for (uint32_t i = 0; i < routes; i++) {
 		const struct eval_tally_class *c = &t->classes[i];
 		struct share right = share_of(c->right, c->support);
-		if (c->support < WORST_NEEDS || c->right == c->support)
+		if (c->support < EVAL_CLASS_NEEDS || c->right == c->support)
 			continue;
 		if (slice->worst != EVAL_NONE && right.share >= slice->worst_right.share)
 			continue;
 		slice->worst = (int)i;
 		slice->worst_right = right;
 	}
+	slice->consistent = slice->worst != EVAL_NONE && slice->worst_right.high < 0.5;
 }
 
 static int worst_first(const void *a, const void *b)
 {
 	const struct eval_slice *x = a, *y = b;
+	if (x->consistent != y->consistent)
+		return x->consistent ? -1 : 1;
 	double p = x->summary.misroutes.share, q = y->summary.misroutes.share;
 	if (p != q)
 		return p < q ? 1 : -1;

@@ -6,12 +6,16 @@
 
 #include "worker/lab/eval.h"
 
+enum { EVAL_CLASS_NEEDS = 5 /* rows, to say something of a class */ };
+
 struct eval_tally_class {
 	uint32_t support, taken, right; /* DATASET_MAX_ROWS fit */
 };
 struct eval_tally {
 	int64_t rows, right, unsure, none, none_caught, kept, unpriced;
 	double cost;
+	int64_t wasted;
+	double cost_wasted;
 	struct eval_tally_class *classes; /* by route */
 };
 void eval_tally_init(struct eval_tally *t, uint32_t routes);

@@ -32,3 +32,8 @@ struct stage_info policy_stage_info(const struct policy *policy, uint32_t index)
 	info.seal = str_of(t->seal);
 	return info;
 }
+
+const double *policy_costs(const struct policy *policy)
+{
+	return policy->costs;
+}

@@ -26,6 +26,9 @@ struct stage_info {
 uint32_t policy_stage_count(const struct policy *policy);
 struct stage_info policy_stage_info(const struct policy *policy, uint32_t index);
 
+/* What errors cost, as costs.h has it; NULL: the policy does not say. */
+const double *policy_costs(const struct policy *policy);
+
 /* One stage's own answer, whatever the stages before it said. */
 struct stage_answer {
 	enum verdict verdict; /* by the thresholds that are in force */

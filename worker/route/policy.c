@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "worker/route/costs.h"
 #include "worker/route/language.h"
 #include "worker/route/thresholds.h"
 
@@ -18,7 +19,7 @@ enum { DECISION_CODE_VERSION = 1 };
 
 struct policy_settings {
 	struct str name;
-	const struct node *baseline, *when_unsure, *routes, *stages, *languages;
+	const struct node *baseline, *when_unsure, *routes, *stages, *languages, *costs;
 	struct text_rules text;
 };
 
@@ -61,6 +62,7 @@ static const struct config_option policy_options[] = {
 	 .doc = "What the router reads of a record."},
 	{.name = "languages", KEEP(languages), .doc = "The languages the policy was measured in; learned stages pass on others."},
 	{.name = "routes", KEEP(routes), .required = true, .doc = "Where texts can go."},
+	{.name = "costs", KEEP(costs), .doc = "What errors cost, for eval and calibrate: {careful->quick: 25.00, default: 1}."},
 	{.name = "stages", KEEP(stages), .doc = "Asked in this order; the first confident one decides."},
 	{.name = NULL},
 };
@@ -239,6 +241,10 @@ static enum rc compile(struct policy *policy, const struct settings *settings, c
 		rc = parse_when_unsure(policy, root, s.when_unsure, err);
 	if (rc == RC_OK && s.languages != NULL)
 		rc = parse_languages(policy, s.languages, brief, err);
+	if (rc != RC_OK)
+		return rc;
+	if (s.costs != NULL)
+		rc = costs_read(policy, s.costs, &policy->arena, &policy->costs, err); /* in no version: they decide nothing */
 	if (rc != RC_OK)
 		return rc;
 	policy->name = arena_str(&policy->arena, s.name);

@@ -52,6 +52,7 @@ struct policy {
 	const struct node **route_examples; /* by route, while the policy is loaded: the file it names, or NULL */
 	bool examples_read;                 /* some stage reads those files */
 	int when_unsure, baseline;
+	double *costs; /* of errors, for measuring; NULL: none (costs.h) */
 	uint32_t languages; /* bit i: language_at(i); 0: any */
 	struct policy_stage stages[POLICY_MAX_STAGES];
 	uint32_t stage_count;
