@@ -56,7 +56,7 @@ def demo(kafka, tmp_path):
         process.communicate()
 
 
-@pytest.mark.parametrize("options", [[]], ids=["dynamic"])
+@pytest.mark.parametrize("options", [[], ["--instance"]], ids=["dynamic", "static"])
 def test_the_books_hold_and_nothing_stays(demo, kafka, tmp_path, options):
     before = topics_of_demos(kafka)
     process = demo("--records", "600", "--kills", "3", "--json", *options)

@@ -78,9 +78,34 @@ static void hold_anew(struct stream *s)
 	s->hooks.leases_changed(s->hooks.ctx);
 }
 
+static rd_kafka_resp_err_t subscribe(struct stream *s)
+{
+	const struct str_list *input = &s->settings->input.topics;
+	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)input->count);
+	for (uint32_t i = 0; i < input->count; i++)
+		rd_kafka_topic_partition_list_add(topics, s->topic_names[i], RD_KAFKA_PARTITION_UA);
+	rd_kafka_resp_err_t got = rd_kafka_subscribe(s->consumer, topics);
+	rd_kafka_topic_partition_list_destroy(topics);
+	return got;
+}
+
+/* A static member that comes back is given what the group remembers, and the group does not rebalance. Had it gone while a
+ * partition was on its way from it to another, nobody would have that partition until the next rebalance. So it asks for one.
+ * librdkafka joins again for the same subscription only when this comes while it waits to be answered. */
+static void ask_for_rebalance(struct stream *s)
+{
+	if (!s->rebalance_due)
+		return;
+	s->rebalance_due = false;
+	rd_kafka_resp_err_t got = subscribe(s);
+	if (got != RD_KAFKA_RESP_ERR_NO_ERROR)
+		log_warn(s->log, "stream", "no rebalance after a return", LOG_C("error", rd_kafka_err2str(got)));
+}
+
 static void on_assign(struct stream *s, const rd_kafka_topic_partition_list_t *list)
 {
 	bool is_back = membership_note(s);
+	ask_for_rebalance(s);
 	rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(1);
 	answer_rebalance(s, true, none);
 	rd_kafka_topic_partition_list_destroy(none);
@@ -263,11 +288,8 @@ enum rc assignment_join(struct stream *s, struct err *err)
 	s->answers_queue = rd_kafka_queue_new(s->consumer);
 	rd_kafka_queue_cb_event_enable(s->consumer_queue, on_consumer_queue, s);
 	rd_kafka_queue_cb_event_enable(s->answers_queue, on_consumer_queue, s);
-	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)s->settings->input.topics.count);
-	for (uint32_t i = 0; i < s->settings->input.topics.count; i++)
-		rd_kafka_topic_partition_list_add(topics, s->topic_names[i], RD_KAFKA_PARTITION_UA);
-	rd_kafka_resp_err_t got = rd_kafka_subscribe(s->consumer, topics);
-	rd_kafka_topic_partition_list_destroy(topics);
+	s->rebalance_due = s->settings->kafka.instance.data != NULL && s->settings->kafka.classic_protocol;
+	rd_kafka_resp_err_t got = subscribe(s);
 	if (got == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return RC_OK;
 	assignment_lose_all(s);

@@ -64,6 +64,7 @@ struct stream {
 	uint32_t question; /* number of the last question for progress */
 	bool pinging;      /* a lookup that asks whether a broker answers is out */
 	bool assigned;
+	bool rebalance_due; /* a static member has joined: its first assignment asks for a rebalance */
 	char *member; /* the id under which what is in hand was assigned; NULL: nothing is */
 	uint32_t admitted; /* in this turn */
 	bool starved; /* the job pool was empty: read nothing until its event */
