@@ -280,27 +280,31 @@ bool stream_is_reachable(struct stream *s)
 	return reachable;
 }
 
-enum rc stream_health(struct stream *s, struct err *err)
+/* A hang that is past its bound is a failure: the stop does not wait for that commit either. */
+static void look_for_a_hang(struct stream *s)
 {
-	pthread_mutex_lock(&s->status_lock);
-	bool failed = s->fatal.text[0] != '\0', reachable = s->status.brokers_reachable;
-	if (failed)
-		*err = s->fatal;
-	pthread_mutex_unlock(&s->status_lock);
-	if (failed)
-		return RC_FATAL;
 	int64_t now = clock_mono_us();
-	if (!reachable) /* without brokers it has nothing to return with */
+	if (!stream_is_reachable(s)) /* without brokers it has nothing to return with */
 		s->reachable_since_us = now;
 	int64_t hanging = committer_hanging_s(s->committer), reachable_s = (now - s->reachable_since_us) / 1000000;
 	hanging = hanging < reachable_s ? hanging : reachable_s;
 	int64_t bound = 2 * s->settings->kafka.transaction_timeout_ms / 1000 + HANG_MARGIN_S;
 	if (hanging > bound)
-		return err_set(err, RC_FATAL,
-		               "the call that sends offsets to the transaction has not returned for %lld s and cannot be cancelled "
-		               "(librdkafka issue 5456); restart the worker: nothing committed is lost",
-		               (long long)hanging);
-	return RC_OK;
+		stream_fail(s,
+		            "the call that sends offsets to the transaction has not returned for %lld s and cannot be cancelled "
+		            "(librdkafka issue 5456); restart the worker: nothing committed is lost",
+		            (long long)hanging);
+}
+
+enum rc stream_health(struct stream *s, struct err *err)
+{
+	look_for_a_hang(s);
+	pthread_mutex_lock(&s->status_lock);
+	bool failed = s->fatal.text[0] != '\0';
+	if (failed)
+		*err = s->fatal;
+	pthread_mutex_unlock(&s->status_lock);
+	return failed ? RC_FATAL : RC_OK;
 }
 
 void stream_status(struct stream *s, struct stream_status *ret)

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "common/arena.h"
+#include "common/fault.h"
 
 enum { SLICE_MS = 1000, TRIES = 30, SEND_TRIES = 10, HANG_S = 20, PAUSE_MS = 200, PATIENCE = 4 };
 
@@ -30,6 +31,7 @@ static rd_kafka_error_t *send_invented(rd_kafka_t *producer, const char *group, 
 	rd_kafka_consumer_group_metadata_t *invented = rd_kafka_consumer_group_metadata_new_with_genid(group, 1, "pointsman-probe", NULL);
 	rd_kafka_error_t *error = NULL;
 	for (int i = 0; i < SEND_TRIES; i++) {
+		FAULT_POINT("inside_probe");
 		error = rd_kafka_send_offsets_to_transaction(producer, offsets, invented, SLICE_MS);
 		if (error == NULL || !rd_kafka_error_is_retriable(error) || i == SEND_TRIES - 1)
 			break;

@@ -175,6 +175,7 @@ static enum step send_offsets(struct transactor *x, struct batch *b)
 	do {
 		/* this call can ignore its timeout for ever (librdkafka issue 5456): the watchdog looks at the clock */
 		atomic_store_explicit(&x->hanging_since_us, clock_mono_us(), memory_order_release);
+		FAULT_POINT("inside_send_offsets");
 		rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(x->producer, b->offsets, b->group, SLICE_MS);
 		atomic_store_explicit(&x->hanging_since_us, 0, memory_order_release);
 		step = sort_error(x, error, "send_offsets_to_transaction", &retry, &b->why);
@@ -307,6 +308,7 @@ void transactor_close(struct transactor *x)
 
 void transactor_abandon(struct transactor *x)
 {
+	rd_kafka_set_log_level(x->producer, 0); /* its threads live on and must not write to a log that is closed by then */
 	x->abandoned = true;
 	x->producer = NULL;
 	x->produce = NULL;
