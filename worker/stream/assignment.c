@@ -1,5 +1,5 @@
 /*
- * assignment.c: joining the group, and what a rebalance does.
+ * assignment.c: what a rebalance does, and how partitions are read again.
  *
  * The one idea: librdkafka is answered at once with an empty incremental assign, so that nothing else is held up, and each
  * partition is really assigned when its progress is certain, at exactly its watermark; a partition whose progress is not
@@ -15,10 +15,10 @@
 #include "common/clock.h"
 #include "common/fault.h"
 #include "worker/stream/core.h"
-#include "worker/stream/kafka_conf.h"
+#include "worker/stream/joining.h"
 #include "worker/stream/membership.h"
 
-enum { AGAIN_US = 1000 * 1000, LAST_COMMIT_US = 5 * 1000 * 1000, LEAVE_MS = 5000, REVOKE_LOOK_US = 20 * 1000, RESTART_PAUSE_US = 50 * 1000 };
+enum { AGAIN_US = 1000 * 1000, LAST_COMMIT_US = 5 * 1000 * 1000, REVOKE_LOOK_US = 20 * 1000, RESTART_PAUSE_US = 50 * 1000 };
 
 struct partition *assignment_find(const struct stream *s, const char *topic, int32_t number)
 {
@@ -78,26 +78,15 @@ static void hold_anew(struct stream *s)
 	s->hooks.leases_changed(s->hooks.ctx);
 }
 
-static rd_kafka_resp_err_t subscribe(struct stream *s)
-{
-	const struct str_list *input = &s->settings->input.topics;
-	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)input->count);
-	for (uint32_t i = 0; i < input->count; i++)
-		rd_kafka_topic_partition_list_add(topics, s->topic_names[i], RD_KAFKA_PARTITION_UA);
-	rd_kafka_resp_err_t got = rd_kafka_subscribe(s->consumer, topics);
-	rd_kafka_topic_partition_list_destroy(topics);
-	return got;
-}
-
 /* A static member that comes back is given what the group remembers, and the group does not rebalance. Had it gone while a
  * partition was on its way from it to another, nobody would have that partition until the next rebalance. So it asks for one.
  * librdkafka joins again for the same subscription only when this comes while it waits to be answered. */
 static void ask_for_rebalance(struct stream *s)
 {
-	if (!s->rebalance_due)
+	if (!s->rebalance_due || s->phase != STREAM_RUNNING)
 		return;
 	s->rebalance_due = false;
-	rd_kafka_resp_err_t got = subscribe(s);
+	rd_kafka_resp_err_t got = joining_subscribe(s);
 	if (got != RD_KAFKA_RESP_ERR_NO_ERROR)
 		log_warn(s->log, "stream", "no rebalance after a return", LOG_C("error", rd_kafka_err2str(got)));
 }
@@ -127,7 +116,7 @@ static void on_assign(struct stream *s, const rd_kafka_topic_partition_list_t *l
 }
 
 /* The partitions are gone: nothing of them is committed from now on. */
-static void finish_revoke(struct stream *s, bool lost)
+void assignment_finish_revoke(struct stream *s, bool lost)
 {
 	struct revoke *r = &s->revoke;
 	rd_kafka_topic_partition_list_t *unassign = rd_kafka_topic_partition_list_new(r->list->cnt);
@@ -153,11 +142,11 @@ static void finish_revoke(struct stream *s, bool lost)
 static void on_revoke(struct stream *s, const rd_kafka_topic_partition_list_t *list)
 {
 	if (s->revoke.list != NULL) /* the group went on without waiting for the one before */
-		finish_revoke(s, true);
+		assignment_finish_revoke(s, true);
 	s->revoke.list = rd_kafka_topic_partition_list_copy(list);
 	FAULT_POINT("inside_revoke");
 	if (rd_kafka_assignment_lost(s->consumer) || !membership_is_current(s)) {
-		finish_revoke(s, true);
+		assignment_finish_revoke(s, true);
 		return;
 	}
 	int64_t now = clock_mono_us();
@@ -195,7 +184,7 @@ static void revoke_tick(struct stream *s, int64_t now_us)
 		return;
 	stream_wake_at(s, now_us + REVOKE_LOOK_US);
 	if (rd_kafka_assignment_lost(s->consumer) || !membership_is_current(s)) {
-		finish_revoke(s, true);
+		assignment_finish_revoke(s, true);
 		return;
 	}
 	bool unfinished = false, uncommitted = false, in_batch = false;
@@ -222,7 +211,7 @@ static void revoke_tick(struct stream *s, int64_t now_us)
 	 * until it is settled */
 	if ((in_batch || uncommitted) && now_us < r->give_up_us)
 		return;
-	finish_revoke(s, false);
+	assignment_finish_revoke(s, false);
 }
 
 /* true: the consumer is dead and must be made anew. */
@@ -262,105 +251,8 @@ void assignment_event(struct stream *s, rd_kafka_event_t *event)
 	rd_kafka_event_destroy(event);
 	if (!dead)
 		return;
-	assignment_lose_all(s); /* only now: the event was the consumer's */
+	joining_lose_all(s); /* only now: the event was the consumer's */
 	s->consumer_again_us = clock_mono_us() + AGAIN_US;
-}
-
-/* Thread: librdkafka's. Must not call librdkafka. */
-static void on_consumer_queue(rd_kafka_t *rk, void *opaque)
-{
-	(void)rk; /* the callback's form asks for it */
-	struct stream *s = opaque;
-	atomic_store_explicit(&s->events_ready, true, memory_order_release);
-	stream_wake(s);
-}
-
-enum rc assignment_join(struct stream *s, struct err *err)
-{
-	rd_kafka_conf_t *conf;
-	enum rc rc = kafka_conf_consumer(s->settings, &s->client, &conf, err);
-	if (rc == RC_OK)
-		rc = kafka_conf_client(RD_KAFKA_CONSUMER, conf, &s->consumer, err);
-	if (rc != RC_OK)
-		return rc;
-	rd_kafka_poll_set_consumer(s->consumer); /* cannot fail for a consumer with a group */
-	s->consumer_queue = rd_kafka_queue_get_consumer(s->consumer);
-	s->answers_queue = rd_kafka_queue_new(s->consumer);
-	rd_kafka_queue_cb_event_enable(s->consumer_queue, on_consumer_queue, s);
-	rd_kafka_queue_cb_event_enable(s->answers_queue, on_consumer_queue, s);
-	s->rebalance_due = s->settings->kafka.instance.data != NULL && s->settings->kafka.classic_protocol;
-	rd_kafka_resp_err_t got = subscribe(s);
-	if (got == RD_KAFKA_RESP_ERR_NO_ERROR)
-		return RC_OK;
-	assignment_lose_all(s);
-	return err_set(err, RC_BAD_INPUT, "subscribing to the input topics: %s", rd_kafka_err2str(got));
-}
-
-/* librdkafka below 2.3.0 aborts when a consumer is destroyed between its join and its first assignment (its issue 4312). Such
- * a one is only silenced, and left to the end of the process. */
-static void destroy_consumer(rd_kafka_t *consumer, bool was_assigned)
-{
-	if (was_assigned || rd_kafka_version() >= 0x02030000)
-		rd_kafka_destroy_flags(consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-	else
-		rd_kafka_set_log_level(consumer, 0); /* what it logs with may go before it */
-}
-
-void assignment_lose_all(struct stream *s)
-{
-	bool was_assigned = s->assigned;
-	rd_kafka_topic_partition_list_t *ignored = rd_kafka_topic_partition_list_new(1); /* the consumer goes as a whole */
-	for (uint32_t i = 0; i < s->partition_count; i++) {
-		struct partition *p = s->partitions[i];
-		if (p->state == PARTITION_AWAY)
-			continue;
-		partition_set_lease(p, LEASE_DEAD, true);
-		partition_forget(p, PARTITION_AWAY, ignored);
-	}
-	rd_kafka_topic_partition_list_destroy(ignored);
-	if (s->revoke.list != NULL)
-		rd_kafka_topic_partition_list_destroy(s->revoke.list);
-	s->revoke = (struct revoke){0};
-	s->assigned = false;
-	membership_forget(s);
-	if (s->consumer == NULL)
-		return;
-	batch_offsets_committed(s, RD_KAFKA_RESP_ERR__DESTROY); /* its answer will not come */
-	rd_kafka_queue_cb_event_enable(s->consumer_queue, NULL, NULL);
-	rd_kafka_queue_cb_event_enable(s->answers_queue, NULL, NULL);
-	rd_kafka_queue_destroy(s->consumer_queue);
-	rd_kafka_queue_destroy(s->answers_queue);
-	destroy_consumer(s->consumer, was_assigned);
-	s->consumer = NULL;
-	s->consumer_queue = s->answers_queue = NULL;
-	s->hooks.leases_changed(s->hooks.ctx);
-}
-
-void assignment_leave(struct stream *s)
-{
-	if (s->consumer == NULL)
-		return;
-	if (s->revoke.list != NULL)
-		finish_revoke(s, false);
-	rd_kafka_error_t *error = rd_kafka_consumer_close_queue(s->consumer, s->answers_queue);
-	if (error != NULL) {
-		log_warn(s->log, "stream", "leaving the group", LOG_C("error", rd_kafka_error_string(error)));
-		rd_kafka_error_destroy(error);
-	}
-	int64_t until = clock_mono_us() + LEAVE_MS * 1000;
-	while (error == NULL && !rd_kafka_consumer_closed(s->consumer) && clock_mono_us() < until) {
-		rd_kafka_event_t *event = rd_kafka_queue_poll(s->answers_queue, 50);
-		if (event == NULL)
-			continue;
-		bool revoke = rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE &&
-		              rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-		if (revoke) {
-			s->revoke.list = rd_kafka_topic_partition_list_copy(rd_kafka_event_topic_partition_list(event));
-			finish_revoke(s, false);
-		}
-		rd_kafka_event_destroy(event);
-	}
-	assignment_lose_all(s);
 }
 
 void assignment_reload(struct stream *s, struct partition *p)
@@ -443,7 +335,7 @@ void assignment_tick(struct stream *s, int64_t now_us)
 			return;
 		if (now_us < s->consumer_again_us) {
 			stream_wake_at(s, s->consumer_again_us);
-		} else if (assignment_join(s, &why) != RC_OK) {
+		} else if (joining_begin(s, &why) != RC_OK) {
 			log_error(s->log, "stream", "joining the group", LOG_C("error", why.text));
 			s->consumer_again_us = now_us + AGAIN_US;
 		}

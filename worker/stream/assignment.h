@@ -14,13 +14,6 @@
 
 struct stream;
 
-/* The consumer: made at start, and again after a fatal error. */
-enum rc assignment_join(struct stream *s, struct err *err);
-/* Everything assigned is lost at once: no commit. Destroys the consumer. */
-void assignment_lose_all(struct stream *s);
-/* Asks to leave the group and waits, bounded. After the last commit. */
-void assignment_leave(struct stream *s);
-
 /* An event of the consumer's queue: rebalance or error. Destroys the event. */
 void assignment_event(struct stream *s, rd_kafka_event_t *event);
 /* The running mark is committed: reading may begin. */
@@ -29,6 +22,8 @@ void assignment_marked(struct stream *s, struct partition *p);
 void assignment_partition_error(struct partition *p, const rd_kafka_message_t *msg);
 /* Progress is no longer certain, though the partition is still ours. */
 void assignment_reload(struct stream *s, struct partition *p);
+/* The revocation that is under way ends: nothing of its partitions is committed from now on. lost: somebody else has them already. */
+void assignment_finish_revoke(struct stream *s, bool lost);
 /* Timers: questions to repeat, revocations to end, held answers to give up. */
 void assignment_tick(struct stream *s, int64_t now_us);
 /* All leases to DRAINING. */

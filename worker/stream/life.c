@@ -16,6 +16,7 @@
 #include "common/hmac.h"
 #include "worker/stream/assignment.h"
 #include "worker/stream/core.h"
+#include "worker/stream/joining.h"
 #include "worker/stream/versions.h"
 
 enum { HANG_MARGIN_S = 30 };
@@ -108,7 +109,7 @@ static enum rc open_threads(struct stream *s, struct err *err)
 		return rc;
 	committer_cluster_id(s->committer, s->status.cluster_id, sizeof s->status.cluster_id);
 	s->status.brokers_reachable = true;
-	rc = assignment_join(s, err);
+	rc = joining_begin(s, err);
 	if (rc == RC_OK && pthread_create(&s->thread, NULL, stream_main, s) != 0)
 		rc = err_set(err, RC_FATAL, "the stream thread could not be started");
 	s->thread_started = rc == RC_OK;
@@ -222,7 +223,7 @@ void stream_free(struct stream *s)
 		return;
 	if (stream_stop(s) != RC_OK)
 		return; /* a thread is in it for good */
-	assignment_lose_all(s);
+	joining_lose_all(s);
 	settler_free(s->settler);
 	committer_free(s->committer);
 	discard_rest(s);

@@ -15,6 +15,7 @@
 #include "common/fault.h"
 #include "worker/stream/assignment.h"
 #include "worker/stream/core.h"
+#include "worker/stream/joining.h"
 
 enum { TURN_RECORDS = 512, SECOND_US = 1000 * 1000, STOP_US = 20 * 1000 * 1000 };
 
@@ -294,7 +295,7 @@ void *stream_main(void *arg)
 		more = read_records(s);
 		batch_make(s, now);
 		if (!go_on(s, now)) {
-			assignment_leave(s);
+			joining_leave(s);
 			return NULL;
 		}
 	}
