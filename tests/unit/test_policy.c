@@ -111,7 +111,7 @@ static void what_is_wrong_is_said_with_its_place(void **state)
 		{"", "1:1: error: \"routes\" is missing"},
 		{"routes: []\n", "1:9: error: a list of routes is expected, for example [{name: simple, models: [small]}]"},
 		{"rutes: []\n", "1:1: error: unknown setting \"rutes\""},
-		{HEAD "guards: []\n", "3:1: error: unknown setting \"guards\""},
+		{HEAD "guard: []\n", "3:1: error: unknown setting \"guard\""},
 		{"routes: [{name: a}]\n", "1:10: error: the route a has neither models nor a topic"},
 		{"routes: [{name: a, models: []}]\n", "1:28: error: the list is empty"},
 		{"routes: [{name: a, models: [smal]}]\n", "1:29: error: unknown model \"smal\""},

@@ -18,8 +18,8 @@ enum { MAX_PROMPT = 4 * 1024 * 1024, MAX_ATTRIBUTES = 64, GUESSED_OUTPUT_TOKENS 
 static const char help[] =
     "usage: pointsman explain -c FILE [OPTION...] PROMPT | -\n"
     "\n"
-    "Tells where a prompt would go and why: each stage's verdict, what nearly won, the models in line and\n"
-    "about what it costs. Calls nobody and needs no secrets. With - the prompt is read from standard input.\n"
+    "Tells where a prompt would go and why: the guards that take effect, each stage's verdict, what nearly won,\n"
+    "the models in line and about what it costs. Calls nobody and needs no secrets. With - the prompt is read from standard input.\n"
     "\n"
     "  -c, --config FILE            the configuration\n"
     "  -a, --attribute NAME=VALUE   an attribute of the record (may be repeated)\n"
@@ -68,10 +68,23 @@ static struct job *job_for(const struct asked *asked, struct str prompt, struct 
 
 static double guess_cost(const struct settings *settings, const struct route *route, const struct job *job)
 {
-	if (route->model_count == 0)
+	if (job->dec.model_count == 0)
 		return 0;
 	int64_t output = route->max_tokens != 0 ? route->max_tokens : GUESSED_OUTPUT_TOKENS;
-	return upstream_price(&settings->models[route->models[0]], job->dec.prompt_tokens_est, 0, output);
+	return upstream_price(&settings->models[job->dec.models[0]], job->dec.prompt_tokens_est, 0, output);
+}
+
+static void json_guards(struct buf *out, const struct decision *dec)
+{
+	json_key(out, "guards");
+	buf_char(out, '[');
+	for (uint32_t i = 0; i < dec->guard_count; i++) {
+		buf_cstr(out, i == 0 ? "{" : ",{");
+		json_member_str(out, "name", dec->guards[i].name);
+		json_member_str(out, "effect", dec->guards[i].effect);
+		buf_char(out, '}');
+	}
+	buf_char(out, ']');
 }
 
 static const char *verdict_name(enum verdict verdict)
@@ -110,16 +123,42 @@ static void say_stage(struct buf *out, const struct stage_trace *stage, const ch
 	buf_printf(out, "  (%lld us)\n", (long long)stage->micros);
 }
 
-static void say_models(struct buf *out, const struct settings *settings, const struct route *route, double cost)
+static void say_models(struct buf *out, const struct settings *settings, const struct route *route, const struct decision *dec, double cost)
 {
 	if (route->topic.data != NULL) {
 		buf_printf(out, "topic        %.*s\n", STR_ARG(route->topic));
 		return;
 	}
 	buf_cstr(out, "models       ");
-	for (uint32_t i = 0; i < route->model_count; i++)
-		buf_printf(out, "%s%.*s", i != 0 ? ", then " : "", STR_ARG(settings->models[route->models[i]].name));
+	for (uint32_t i = 0; i < dec->model_count; i++)
+		buf_printf(out, "%s%.*s", i != 0 ? ", then " : "", STR_ARG(settings->models[dec->models[i]].name));
+	if (dec->model_count == 0) {
+		buf_cstr(out, "none: the record would be rejected\n");
+		return;
+	}
 	buf_printf(out, "   about $%.6f\n", cost);
+}
+
+static void say_guards(struct buf *out, const struct decision *dec)
+{
+	for (uint32_t i = 0; i < dec->guard_count; i++)
+		buf_printf(out, "guard        %.*s: %.*s\n", STR_ARG(dec->guards[i].name), STR_ARG(dec->guards[i].effect));
+}
+
+/* A guard turned it away before any stage was asked. */
+static void tell_rejected(const struct asked *asked, const struct job *job, struct str why, struct buf *out)
+{
+	if (!asked->json) {
+		buf_printf(out, "rejected     %.*s\n", STR_ARG(why));
+		say_guards(out, &job->dec);
+		return;
+	}
+	buf_char(out, '{');
+	json_member_str(out, "route", STR_NULL);
+	json_member_str(out, "outcome", STR("guard"));
+	json_member_str(out, "reason", why);
+	json_guards(out, &job->dec);
+	buf_cstr(out, "}\n");
 }
 
 static void tell(const struct settings *settings, const struct job *job, struct buf *out)
@@ -132,7 +171,8 @@ static void tell(const struct settings *settings, const struct job *job, struct 
 	say_number(out, " of ", job->dec.threshold, "");
 	if (!isnan(job->dec.confidence))
 		buf_char(out, '\n');
-	say_models(out, settings, route, guess_cost(settings, route, job));
+	say_guards(out, &job->dec);
+	say_models(out, settings, route, &job->dec, guess_cost(settings, route, job));
 	buf_printf(out, "read         %u characters, about %u tokens\n", job->dec.prompt_chars, job->dec.prompt_tokens_est);
 	buf_printf(out, "policy       %.*s, decisions %.*s\nstages\n", STR_ARG(policy_name(job->dec.policy)),
 	           STR_ARG(policy_decision_version(job->dec.policy)));
@@ -169,11 +209,12 @@ static void tell_json(const struct settings *settings, const struct job *job, st
 	json_member_str(out, "unsure_reason", job->dec.unsure_reason);
 	json_member_str(out, "topic", route->topic);
 	json_key(out, "models");
-	for (uint32_t i = 0; i < route->model_count; i++) {
+	for (uint32_t i = 0; i < job->dec.model_count; i++) {
 		buf_char(out, i == 0 ? '[' : ',');
-		json_write_str(out, settings->models[route->models[i]].name);
+		json_write_str(out, settings->models[job->dec.models[i]].name);
 	}
-	buf_cstr(out, route->model_count == 0 ? "[]" : "]");
+	buf_cstr(out, job->dec.model_count == 0 ? "[]" : "]");
+	json_guards(out, &job->dec);
 	json_member_double(out, "cost_usd", guess_cost(settings, route, job));
 	json_member_str(out, "policy", policy_name(job->dec.policy));
 	json_member_str(out, "decision_version", policy_decision_version(job->dec.policy));
@@ -196,14 +237,20 @@ static int explain(const struct asked *asked, const struct settings *settings, s
 	struct route_scratch *scratch = route_scratch_new(policy);
 	struct job *job = job_for(asked, prompt, policy);
 	int code = EXIT_DONE;
+	struct str why = STR_NULL;
+	bool passed = route_guard(policy, scratch, job, &why);
 	(void)route_key_material(policy, scratch, job); /* for what it reads of the request; the key itself is not needed */
-	if (route_decide(policy, scratch, job) == ROUTE_ASK) {
+	if (passed && route_decide(policy, scratch, job) == ROUTE_ASK) {
 		fprintf(stderr, "pointsman explain: a stage would ask a model or an embedding service now; explain calls nobody\n");
 		code = EXIT_FAILED;
 	} else {
 		struct buf out;
 		buf_init(&out, &job->arena, 1024);
-		if (asked->json)
+		if (passed)
+			(void)route_admit(policy, job, &why); /* a refusal shows: no models, and the reason is the decision's */
+		if (!passed)
+			tell_rejected(asked, job, why, &out);
+		else if (asked->json)
 			tell_json(settings, job, &out);
 		else
 			tell(settings, job, &out);

@@ -1,7 +1,7 @@
 /*
  * flow.c: the road of a record, top to bottom. The only file that knows the order:
  *
- *   decode -> cache -> decide -> (ask -> resume) -> dispatch -> [pool: call] -> encode -> hand back
+ *   decode -> guard -> cache -> decide -> (ask -> resume) -> dispatch -> [pool: call] -> encode -> hand back
  *
  * The one idea: a decider takes whatever jobs are there, new ones and answered ones alike, moves each as far as it can go
  * without waiting, and hands it on. A batch costs one cache read and one cache write, however many records it holds.
@@ -102,6 +102,16 @@ static void pin_policy(struct flow *flow, struct job *job)
 	job->dec.policy = policy_ref(flow->policy);
 }
 
+/* Before anything of the record goes anywhere, a router's model included. */
+static void guard(struct flow *flow, struct job *job)
+{
+	struct str why;
+	if (route_guard(job->dec.policy, flow->scratch, job, &why))
+		return;
+	tally_guards(flow->shop.tally, job);
+	job_fail(job, OUTCOME_GUARD, "%.*s", STR_ARG(why));
+}
+
 static void decode(struct flow *flow, struct job *job, struct list *decoded)
 {
 	if (!record_may_start(&job->rec)) {
@@ -130,6 +140,8 @@ static void decode(struct flow *flow, struct job *job, struct list *decoded)
 		set_deadline(flow, job);
 	else
 		job_fail(job, bad, "%s", err.text);
+	if (job->outcome == OUTCOME_NONE)
+		guard(flow, job);
 	if (job->outcome != OUTCOME_NONE) {
 		list_push(&flow->to_encode, &job->link);
 		return;
@@ -151,8 +163,8 @@ static void ask_route(struct flow *flow, struct job *job, const struct route *ro
 {
 	job->call = (struct call){
 		.purpose = PURPOSE_ANSWER,
-		.models = route->models,
-		.model_count = route->model_count,
+		.models = job->dec.models,
+		.model_count = job->dec.model_count,
 		.max_tokens = job->req.max_tokens != 0 ? job->req.max_tokens : route->max_tokens,
 		.temperature = isnan(job->req.temperature) ? route->temperature : job->req.temperature,
 		.stop = job->req.stop,
@@ -169,10 +181,18 @@ static void ask_route(struct flow *flow, struct job *job, const struct route *ro
 
 static void dispatch(struct flow *flow, struct job *job)
 {
+	struct str why;
+	bool admitted = route_admit(job->dec.policy, job, &why);
 	const struct route *route = policy_route(job->dec.policy, (uint32_t)job->dec.route);
 	job->decided_us = clock_mono_us();
 	job->dec.prompt_version = route->prompt_version;
 	tally_decision(flow->shop.tally, job);
+	tally_guards(flow->shop.tally, job);
+	if (!admitted) {
+		job_fail(job, OUTCOME_GUARD, "%.*s", STR_ARG(why));
+		list_push(&flow->to_encode, &job->link);
+		return;
+	}
 	if (route->topic.data != NULL) {
 		job->outcome = OUTCOME_FORWARDED;
 		(void)job_advance(job, JOB_FORWARDED); /* legal from DECODED and ASKING */
@@ -328,8 +348,8 @@ static void encode(struct flow *flow, struct job *job)
 		const struct route *route = policy_route(policy, (uint32_t)job->dec.route);
 		facts.route_topic = route->topic;
 		facts.clarification = route->clarification;
-		facts.candidates = route->models;
-		facts.candidate_count = route->model_count;
+		facts.candidates = job->dec.models;
+		facts.candidate_count = job->dec.model_count;
 	}
 	wire_encode(flow->coder, job, &facts);
 	tally_outcome(flow->shop.tally, job, flow->now_us, facts.baseline_cost_usd);

@@ -136,6 +136,7 @@ static void write_rooms(struct engine *e, struct buf *out)
 	write_jobs(e, out);
 	write_rows(e, "routes", TALLY_ROUTES, out);
 	write_rows(e, "stages", TALLY_STAGES, out);
+	write_rows(e, "guards", TALLY_GUARDS, out);
 	write_cache(e, out);
 	open_map(out, "outcomes");
 	tally_each(e->tally, TALLY_OUTCOMES, see_member, out);

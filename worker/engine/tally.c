@@ -39,6 +39,7 @@ struct tally *tally_new(struct metrics *metrics)
 	t->tables[TALLY_ROUTES] = (struct table){"pointsman_decisions_total", "route", "Decisions by route.", {{0}}, 0};
 	t->tables[TALLY_STAGES] = (struct table){"pointsman_decisions_by_stage_total", "stage", "Decisions by the stage that decided.", {{0}}, 0};
 	t->tables[TALLY_OUTCOMES] = (struct table){"pointsman_records_total", "outcome", "Finished records by outcome class.", {{0}}, 0};
+	t->tables[TALLY_GUARDS] = (struct table){"pointsman_guard_effects_total", "guard", "Records on which a guard took effect.", {{0}}, 0};
 	for (unsigned i = 0; i < CACHE_SOURCES; i++)
 		t->cache[i] = metrics_counter(metrics, "pointsman_decisions_by_cache_total", "Decisions by where the result came from.",
 		                              LABELS("cache", cache_source_name(i)));
@@ -98,6 +99,18 @@ void tally_decision(struct tally *tally, const struct job *job)
 	if (job->dec.unsure)
 		counter_add(tally->unsure, 1);
 	histogram_observe(tally->deciding, job->decided_us - job->decoded_us);
+}
+
+void tally_guards(struct tally *tally, const struct job *job)
+{
+	const struct guard_effect *guards = job->dec.guards;
+	for (uint32_t i = 0; i < job->dec.guard_count; i++) {
+		bool counted = false;
+		for (uint32_t k = 0; k < i && !counted; k++)
+			counted = str_eq(guards[k].name, guards[i].name);
+		if (!counted)
+			count_one(tally, TALLY_GUARDS, guards[i].name);
+	}
 }
 
 static uint64_t nano_usd(double usd)

@@ -123,6 +123,10 @@ struct decision {
 	uint32_t forbidden_count;  /* bits there are: the number of models */
 	struct guard_effect *guards;
 	uint32_t guard_count;
+	const uint16_t *instead; /* a guard's models in place of the route's; NULL: none */
+	uint32_t instead_count;
+	const uint16_t *models; /* after route_admit: who is asked, in order */
+	uint32_t model_count;
 	struct route_work *work; /* route's own between its steps; in the job's arena */
 };
 

@@ -96,7 +96,8 @@ struct model_settings {
 	struct str park_topic; /* data NULL: none */
 	int64_t timeout_ms, connect_timeout_ms;
 	int64_t max_answer_bytes;
-	struct pair_list tags;
+	struct pair_list tags; /* words that guards choose by */
+	int64_t context_tokens; /* prompt and answer together; 0: not known */
 	struct str_list allow_addresses; /* "link-local" lifts the refusal */
 	const struct node *at;
 };

@@ -76,6 +76,8 @@ static uint32_t decide(struct hand *hand, struct job *job, struct decided *resul
 	const struct policy *policy = hand->decider->policy;
 	uint32_t asked = 0;
 	int64_t start = now_ns();
+	struct str why;
+	(void)route_guard(policy, hand->scratch, job, &why); /* what is measured is where stages send a row, rejected or not */
 	(void)route_key_material(policy, hand->scratch, job); /* it reads the text, as the worker's look into the cache does */
 	enum route_step step = route_decide(policy, hand->scratch, job);
 	while (step == ROUTE_ASK) {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "worker/route/costs.h"
+#include "worker/route/guard.h"
 #include "worker/route/language.h"
 #include "worker/route/thresholds.h"
 
@@ -19,7 +20,7 @@ enum { DECISION_CODE_VERSION = 1 };
 
 struct policy_settings {
 	struct str name;
-	const struct node *baseline, *when_unsure, *routes, *stages, *languages, *costs;
+	const struct node *baseline, *when_unsure, *routes, *stages, *languages, *costs, *guards;
 	struct text_rules text;
 };
 
@@ -64,6 +65,7 @@ static const struct config_option policy_options[] = {
 	{.name = "routes", KEEP(routes), .required = true, .doc = "Where texts can go."},
 	{.name = "costs", KEEP(costs), .doc = "What errors cost, for eval and calibrate: {careful->quick: 25.00, default: 1}."},
 	{.name = "stages", KEEP(stages), .doc = "Asked in this order; the first confident one decides."},
+	{.name = "guards", KEEP(guards), .doc = "Which models may see a record, over all of it and whatever its route."},
 	{.name = NULL},
 };
 #undef KEEP
@@ -258,6 +260,9 @@ static enum rc compile(struct policy *policy, const struct settings *settings, c
 	rc = parse_stages(policy, s.stages, brief, &decision, err);
 	if (rc != RC_OK)
 		return rc;
+	rc = guards_parse(policy, settings, s.guards, brief, &decision, err);
+	if (rc != RC_OK)
+		return rc;
 	policy_hash(&decision, policy->decision_version);
 	canon_str(&all, buf_view(&decision.buf));
 	canon_str(&all, policy->name);
@@ -279,6 +284,7 @@ static void destroy(struct policy *policy)
 {
 	for (uint32_t i = 0; i < policy->stage_count; i++)
 		policy->stages[i].ops->close(policy->stages[i].config);
+	guards_close(policy->guards);
 	arena_free(&policy->arena);
 	free(policy);
 }

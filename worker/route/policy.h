@@ -57,8 +57,14 @@ struct policy {
 	struct policy_stage stages[POLICY_MAX_STAGES];
 	uint32_t stage_count;
 	struct policy_inputs inputs;
+	struct guards *guards; /* NULL: none */
+	struct guarded_model *models; /* by index in settings */
+	uint32_t model_count;
 	struct buf warnings;
 };
+
+/* route.c: the decision goes to when_unsure, for this reason. */
+void route_settle_unsure(const struct policy *policy, struct job *job, struct str why);
 
 /* By name; -1 when there is none. */
 int policy_find_route(const struct policy *policy, struct str name);

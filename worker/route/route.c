@@ -9,13 +9,14 @@
 
 #include "common/clock.h"
 #include "worker/route/inspect.h"
+#include "worker/route/guard.h"
 #include "worker/route/language.h"
-#include "worker/route/policy.h"
 
 struct route_scratch {
 	struct policy *policy; /* counted */
 	struct sha256 *hash;
 	void *stages[POLICY_MAX_STAGES];
+	struct cond_scratch *guards; /* NULL: the policy has none */
 };
 
 /* Made once per job by whichever step comes first. */
@@ -31,6 +32,8 @@ struct route_scratch *route_scratch_new(const struct policy *policy)
 	for (uint32_t i = 0; i < policy->stage_count; i++)
 		if (policy->stages[i].ops->scratch_new != NULL)
 			scratch->stages[i] = policy->stages[i].ops->scratch_new(policy->stages[i].config);
+	if (policy->guards != NULL)
+		scratch->guards = cond_scratch_new(&policy->guards->lexicon);
 	return scratch;
 }
 
@@ -41,6 +44,7 @@ void route_scratch_free(struct route_scratch *scratch)
 	for (uint32_t i = 0; i < scratch->policy->stage_count; i++)
 		if (scratch->policy->stages[i].ops->scratch_free != NULL)
 			scratch->policy->stages[i].ops->scratch_free(scratch->stages[i]);
+	cond_scratch_free(scratch->guards);
 	sha256_free(scratch->hash);
 	policy_unref(scratch->policy);
 	free(scratch);
@@ -145,13 +149,13 @@ static struct str unsure_reason(const struct decision *dec, struct arena *arena)
 	return buf_view(&out);
 }
 
-static void unsure(const struct policy *policy, struct job *job)
+void route_settle_unsure(const struct policy *policy, struct job *job, struct str why)
 {
 	struct decision *dec = &job->dec;
 	settle(policy, dec, policy->when_unsure, ROUTE_WHEN_UNSURE);
 	dec->unsure = true;
-	dec->unsure_reason = unsure_reason(dec, &job->arena);
-	dec->reason = dec->unsure_reason;
+	dec->unsure_reason = why;
+	dec->reason = why;
 	dec->label = dec->runner_up = STR_NULL;
 	dec->confidence = dec->threshold = NAN;
 }
@@ -203,8 +207,18 @@ static enum route_step run(const struct policy *policy, struct route_scratch *sc
 			return ROUTE_DONE;
 		}
 	}
-	unsure(policy, job);
+	route_settle_unsure(policy, job, unsure_reason(&job->dec, &job->arena));
 	return ROUTE_DONE;
+}
+
+bool route_guard(const struct policy *policy, struct route_scratch *scratch, struct job *job, struct str *ret_why)
+{
+	struct decision *dec = &job->dec;
+	dec->forbidden = NULL;
+	dec->guards = NULL;
+	dec->guard_count = 0;
+	dec->instead = NULL;
+	return policy->guards == NULL || guards_run(policy, scratch->guards, job, ret_why);
 }
 
 enum route_step route_decide(const struct policy *policy, struct route_scratch *scratch, struct job *job)

@@ -53,6 +53,10 @@ void route_scratch_free(struct route_scratch *scratch);
 
 enum route_step { ROUTE_DONE, ROUTE_ASK };
 
+/* Step 0, before anything of the record leaves the process and whatever the cache knows: which models may see it
+ * (job->dec.forbidden, guards). false: a guard rejects it; *ret_why is the reason, in the job's arena. */
+bool route_guard(const struct policy *policy, struct route_scratch *scratch, struct job *job, struct str *ret_why);
+
 /* Step 1: reads what the policy reads of job->req into scratch-independent form in the job's arena (job->dec.prompt_chars,
  * prompt_tokens_est) and gives the bytes that the cache key covers: decision_version, tenant, every declared input, text. */
 struct str route_key_material(const struct policy *policy, struct route_scratch *scratch, struct job *job);
@@ -65,7 +69,12 @@ enum rc route_unpack(const struct policy *policy, struct str value, struct job *
 /* Data NULL when the decision must not be cached. */
 struct str route_pack(const struct policy *policy, const struct job *job);
 
-/* Step 3: the messages to send for the chosen route (system, template filled), in the job's arena; other call parameters. */
+/* Step 3, after the decision: job->dec.models are the route's models that guards and context sizes leave; where none is left,
+ * the decision goes to when_unsure. false: none is left there either: the record must be rejected, *ret_why is the reason. A
+ * route to a topic has no models and is admitted. */
+bool route_admit(const struct policy *policy, struct job *job, struct str *ret_why);
+
+/* Step 4: the messages to send for the chosen route (system, template filled), in the job's arena; other call parameters. */
 void route_render(const struct policy *policy, struct job *job);
 
 /* The text the router reads, after text.use, strip, max_chars. For explain. */

@@ -148,6 +148,29 @@ struct text *text_read(const struct text_rules *rules, const struct request *req
 	return text;
 }
 
+struct text *text_whole(const struct request *req, struct arena *arena)
+{
+	struct text *text = arena_zalloc(arena, sizeof *text);
+	struct buf out;
+	buf_init(&out, arena, 0);
+	bool alone = req->message_count == 1 && req->attribute_count == 0;
+	for (uint32_t i = 0; !alone && i < req->message_count + req->attribute_count; i++) {
+		if (i != 0)
+			buf_cstr(&out, "\n\n");
+		buf_str(&out, i < req->message_count ? req->messages[i].content : req->attributes[i - req->message_count].value);
+	}
+	text->shown = alone && req->messages[0].content.data != NULL ? req->messages[0].content : buf_view(&out);
+	count(text->shown, text);
+	return text;
+}
+
+uint32_t text_tokens(struct str s)
+{
+	struct text text;
+	count(s, &text);
+	return text.tokens_est;
+}
+
 const char *text_language(struct text *text)
 {
 	if (text->language == NULL)

@@ -27,6 +27,10 @@ struct text {
 struct text *text_read(const struct text_rules *rules, const struct request *req, struct arena *arena);
 /* The messages' text before strip and cut. */
 struct str text_use(int use, const struct request *req, struct arena *arena);
+/* Everything of the record that a model could get to see: all messages and attributes, uncut. Lengths are of all of it. */
+struct text *text_whole(const struct request *req, struct arena *arena);
+/* Estimated tokens of s. */
+uint32_t text_tokens(struct str s);
 /* ISO 639-1 code or "und". Looks once. */
 const char *text_language(struct text *text);
 /* Signs of source code: a fence, or several lines that end or begin as code does. */
