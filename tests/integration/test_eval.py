@@ -198,7 +198,7 @@ def test_costs_are_added_up_over_the_errors(folder):
         (["--fail-under", "accuracy=2"], 2, "accuracy"),
         (["--field", "text"], 2, "NAME=PATH"),
         (["--field", "txet=body"], 3, 'did you mean "text"'),
-        (["--labels-as-routes"], 2, "does not do"),
+        (["--labels-as-routes", "--model", "m.pmc"], 2, "takes the place of a policy"),
         (["--limit", "0"], 2, "--limit"),
         (["another"], 2, "one data set"),
         (["--predictions", "nowhere/p"], 1, "nowhere/p"),

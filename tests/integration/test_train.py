@@ -57,6 +57,32 @@ def test_a_policy_decides_by_what_was_learned(rows, tmp_path):
         assert decision["route"] == label, told.stdout
 
 
+def test_a_bare_file_of_labels_is_measured_without_a_policy(rows, tmp_path):
+    """Labels that could name no route, columns of other names, rows of none, and a label that was not learned."""
+    (tmp_path / "learn.csv").write_text(rows.read_text().replace("body,queue", "sentence,label").replace(",pin", ",PIN?! (cards)"))
+    out = tmp_path / "m.pmc"
+    assert run("train", tmp_path / "learn.csv", "-o", out, "--labels-as-routes").returncode == 0
+    measured = [("my card did not arrive", "card"), ("PIN blocked, reset it", "PIN?! (cards)"), ("what rate for dollars?", "rate"),
+                ("purple elephants", "oos"), ("a song", "NOTHING"), ("pay my rent", "rent")]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps({"text": t, "intent": i}) + "\n" for t, i in measured))
+    told = run("eval", "--labels-as-routes", "--model", out, tmp_path / "rows.jsonl", "--none", "NOTHING", "--json",
+               "--predictions", tmp_path / "p.jsonl")
+    assert told.returncode == 0, told.stderr
+    report = json.loads(told.stdout)
+    assert (report["rows"], report["right"], report["in_scope"]["rows_of_none"], report["in_scope"]["rows_of_labels_not_learned"]) == (3, 3, 3, 1)
+    assert 0 <= report["calibration"]["ece"] <= 1 and report["calibration"]["rows"] == 3
+    found = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    assert [p["label"] for p in found] == ["card", "PIN?! (cards)", "rate", None, None, "rent"]
+    assert [p["route"] for p in found[:3]] == [p["label"] for p in found[:3]] and not any(p["right"] for p in found[3:])
+    assert all(p["in_scope"] == p["stages"][0]["in_scope"] and p["confidence"] == p["stages"][0]["score"] for p in found)
+    scores = [p["in_scope"] for p in found]
+    pairs = [(a > b) + (a == b) / 2 for a in scores[:3] for b in scores[3:]]
+    assert report["in_scope"]["auroc"] == pytest.approx(sum(pairs) / len(pairs))
+    for wrong in (["--labels-as-routes"], ["--model", out], ["--labels-as-routes", "--model", out, "-c", "x.yaml"]):
+        assert run("eval", *wrong, tmp_path / "rows.jsonl").returncode == 2
+    assert run("eval", "--labels-as-routes", "--model", rows, tmp_path / "rows.jsonl").returncode == 3
+
+
 def test_what_is_wrong_is_said_with_its_place(rows, tmp_path):
     out = tmp_path / "x.pmc"
     assert "label" in run("train", rows, "-f", "text=body", "-o", out).stderr

@@ -20,6 +20,9 @@ static const char help[] =
     "id, tenant, embedding; every other one is an attribute of the record, and a slice of the report.\n"
     "\n"
     "  -c, --config FILE         the configuration, which names the policy\n"
+    "      --labels-as-routes    no policy: the labels of a classifier are the routes, and every text gets one of them\n"
+    "  -m, --model FILE          that classifier, as train wrote it\n"
+    "      --none LABEL          this label means none of the routes, too\n"
     "  -f, --field NAME=PATH     a field stands elsewhere: text=ticket.body, label=queue, attributes.product=item\n"
     "      --slice NAME          slice by this field only, or language, length, tenant (may be repeated)\n"
     "      --slice-rows N        leave out slices with fewer rows (30)\n"
@@ -39,7 +42,11 @@ static const char help[] =
     "A row is right when it goes to the route of its label; one for none of the routes, when it ends where unsure\n"
     "ones go. Exit codes: 0 done, 4 a figure is under --fail-under, 3 configuration or data.\n"
     "\n"
-    "example: pointsman eval -c pointsman.yaml tickets.csv -f text=body -f label=queue --fail-under accuracy=0.9\n";
+    "With --labels-as-routes, rows of none of the labels are left out of the accuracy: they say how well the score tells\n"
+    "them from the others.\n"
+    "\n"
+    "examples: pointsman eval -c pointsman.yaml tickets.csv -f text=body -f label=queue --fail-under accuracy=0.9\n"
+    "          pointsman eval --labels-as-routes --model tickets.pmc others.jsonl --predictions out.jsonl --json\n";
 
 static const char *const figure_names[] = {"accuracy", "macro_f1", "out_of_scope_caught", "in_scope_decided"};
 enum { FIGURES = sizeof figure_names / sizeof figure_names[0] };
@@ -111,9 +118,9 @@ static int take(const struct command *self, int c, struct eval_asked *asked)
 	case 'b': asked->skip_bad = true; break;
 	case 'j': asked->json = true; break;
 	case 't': asked->timings = true; break;
-	case 'L':
-		return cli_usage(self, "--labels-as-routes needs routes that are learned from the labels, which this version does not do; "
-		                       "write a policy with a route for each label, and their examples");
+	case 'L': asked->labels_as_routes = true; break;
+	case 'm': asked->model = optarg; break;
+	case 'n': asked->none = optarg; break;
 	}
 	return EXIT_DONE;
 }
@@ -126,9 +133,10 @@ static int read_options(const struct command *self, int argc, char **argv, struc
 	    {"predictions", required_argument, NULL, 'p'}, {"worst", required_argument, NULL, 'w'}, {"limit", required_argument, NULL, 'l'},
 	    {"compare", required_argument, NULL, 'C'},    {"html", required_argument, NULL, 'H'},
 	    {"skip-bad", no_argument, NULL, 'b'},         {"json", no_argument, NULL, 'j'},         {"timings", no_argument, NULL, 't'},
-	    {"labels-as-routes", no_argument, NULL, 'L'}, {"help", no_argument, NULL, 'h'},         {0}};
+	    {"labels-as-routes", no_argument, NULL, 'L'}, {"model", required_argument, NULL, 'm'},
+	    {"none", required_argument, NULL, 'n'},       {"help", no_argument, NULL, 'h'},         {0}};
 	int code = EXIT_DONE;
-	for (int c; (c = cli_option(self, argc, argv, "c:f:h", longs, &code)) != -1;) {
+	for (int c; (c = cli_option(self, argc, argv, "c:f:m:h", longs, &code)) != -1;) {
 		*ret_done = c == '?';
 		if (c != '?')
 			code = take(self, c, asked);
@@ -138,6 +146,10 @@ static int read_options(const struct command *self, int argc, char **argv, struc
 	if (optind + 1 != argc)
 		return cli_usage(self, "one data set is needed: a file, or - for standard input");
 	asked->data = argv[optind];
+	if (asked->labels_as_routes != (asked->model != NULL))
+		return cli_usage(self, "--labels-as-routes and --model FILE belong together: FILE is what train wrote from such rows");
+	if (asked->labels_as_routes && (asked->config != NULL || asked->costs != NULL || asked->compare != NULL))
+		return cli_usage(self, "--labels-as-routes takes the place of a policy: --config, --costs and --compare need one");
 	return EXIT_DONE;
 }
 
@@ -184,7 +196,8 @@ static int open_side(struct eval_work *work, const struct settings *settings, co
 {
 	struct err err;
 	double *costs = NULL;
-	if (policy_load(path, settings, &side->policy, &err) != RC_OK)
+	enum rc rc = work->asked->labels_as_routes ? policy_of_labels(path, &side->policy, &err) : policy_load(path, settings, &side->policy, &err);
+	if (rc != RC_OK)
 		return cli_fail(&err, EXIT_CONFIG);
 	if (work->asked->costs != NULL && costs_load(work->asked->costs, side->policy, &work->arena, &costs, &err) != RC_OK)
 		return cli_fail(&err, EXIT_CONFIG);
@@ -206,11 +219,12 @@ static void close_side(struct eval_side *side)
 	policy_unref(side->policy);
 }
 
+/* settings: NULL where the labels are the routes. */
 static int evaluate(const struct settings *settings, const struct eval_asked *asked)
 {
 	struct eval_work work = {.asked = asked};
 	arena_init(&work.arena, 0);
-	int code = open_side(&work, settings, settings->policy_file.data, &work.side);
+	int code = open_side(&work, settings, settings != NULL ? settings->policy_file.data : asked->model, &work.side);
 	if (code == EXIT_DONE && asked->compare != NULL) {
 		code = open_side(&work, settings, asked->compare, &work.other);
 		work.compare = compare_new();
@@ -225,6 +239,7 @@ static int evaluate(const struct settings *settings, const struct eval_asked *as
 	if (code == EXIT_DONE)
 		code = hold_floors(&work);
 	compare_free(work.compare);
+	scope_free(work.scope);
 	close_side(&work.side);
 	close_side(&work.other);
 	arena_free(&work.arena);
@@ -239,6 +254,8 @@ static int run(const struct command *self, int argc, char **argv)
 	int code = read_options(self, argc, argv, &asked, &done);
 	if (code != EXIT_DONE || done)
 		return code;
+	if (asked.labels_as_routes)
+		return evaluate(NULL, &asked);
 	code = cli_settings_no_secrets(self, asked.config, &settings);
 	if (code != EXIT_DONE)
 		return code;

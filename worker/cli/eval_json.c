@@ -43,6 +43,30 @@ static void summary(struct buf *out, const struct eval_summary *s)
 	json_member_i64(out, "misroutes_without_price", (int64_t)s->unpriced);
 }
 
+/* Of the classifier; left out where there is none. */
+static void scores(struct buf *out, const struct eval_work *work)
+{
+	if (work->scope == NULL)
+		return;
+	double least = scope_threshold(work->scope, EVAL_RETAINED);
+	struct share caught = scope_caught(work->scope, least);
+	json_key(out, "calibration");
+	buf_char(out, '{');
+	json_member_i64(out, "rows", work->reliability.rows);
+	json_member_double(out, "ece", reliability_ece(&work->reliability));
+	json_member_double(out, "brier", reliability_brier(&work->reliability));
+	buf_char(out, '}');
+	json_key(out, "in_scope");
+	buf_char(out, '{');
+	json_member_i64(out, "rows", scope_rows(work->scope, false));
+	json_member_i64(out, "rows_of_none", scope_rows(work->scope, true));
+	json_member_i64(out, "rows_of_labels_not_learned", work->strange);
+	json_member_double(out, "auroc", scope_auroc(work->scope));
+	json_member_double(out, "threshold_at_95_retained", least);
+	share(out, "caught_at_95_retained", &caught);
+	buf_char(out, '}');
+}
+
 static void stages(struct buf *out, const struct eval_side *side)
 {
 	const struct eval *e = side->eval;
@@ -172,6 +196,7 @@ void eval_report_json(struct eval_work *work, struct buf *out)
 	json_member_str(out, "decision_version", policy_decision_version(work->side.policy));
 	summary(out, &s);
 	consistent(out, &work->side);
+	scores(out, work);
 	stages(out, &work->side);
 	routes(out, &work->side);
 	confusion(out, &work->side);

@@ -74,6 +74,23 @@ static void consistently_wrong(const struct eval_work *work, FILE *out)
 		        eval_label_name(&work->side, (int)worst[i].route), worst[i].rows);
 }
 
+/* What the classifier's two scores are worth. */
+static void scores(const struct eval_work *work, FILE *out)
+{
+	char a[CELL], b[CELL];
+	if (work->reliability.rows != 0)
+		fprintf(out, "probabilities the classifier's are off by %s on average (calibration error); Brier score %.4f\n",
+		        percent(a, reliability_ece(&work->reliability)), reliability_brier(&work->reliability));
+	if (work->scope == NULL || scope_rows(work->scope, true) == 0)
+		return;
+	double least = scope_threshold(work->scope, EVAL_RETAINED);
+	struct share caught = scope_caught(work->scope, least);
+	fprintf(out, "in-scope score tells %" PRId64 " rows of none from the others: AUROC %.4f, %s caught (95 %%: %s) where 95 %% are kept (from %.3f on)\n",
+	        caught.rows, scope_auroc(work->scope), percent(a, caught.share), interval(b, &caught), least);
+	if (work->strange != 0)
+		fprintf(out, "              %" PRId64 " of them have labels that the classifier has not learned\n", work->strange);
+}
+
 static void head(const struct eval_work *work, const struct eval_summary *s, FILE *out)
 {
 	const struct eval_side *side = &work->side;
@@ -95,6 +112,7 @@ static void head(const struct eval_work *work, const struct eval_summary *s, FIL
 		wrong_rows("wasted", "misroutes went to a dearer route than their own", s->wasted, s->cost_wasted, out);
 		wrong_rows("at risk", "went to one as dear or cheaper", s->risky, s->cost_risky, out);
 	}
+	scores(work, out);
 	if (!isnan(s->cost))
 		fprintf(out, "errors cost   %.2f, %.4f a row%s\n", s->cost, s->cost / (double)s->rows,
 		        s->unpriced > 0 ? "; some misroutes have no price in the table" : "");

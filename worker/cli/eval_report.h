@@ -10,11 +10,14 @@
 #include "worker/lab/dataset.h"
 #include "worker/lab/decide.h"
 #include "worker/lab/eval.h"
+#include "worker/lab/reliability.h"
+#include "worker/lab/scope.h"
 
 enum { EVAL_ID_BYTES = 64, EVAL_TEXT_BYTES = 120, EVAL_REASON_BYTES = 200 };
+#define EVAL_RETAINED 0.95 /* of the rows of routes, where out-of-scope recall is told */
 
 struct eval_asked {
-	const char *config, *data, *costs, *predictions, *compare, *html;
+	const char *config, *model, *none, *data, *costs, *predictions, *compare, *html;
 	struct dataset_field fields[DATASET_MAX_FIELDS];
 	uint32_t field_count;
 	struct str slices[EVAL_MAX_SLICED];
@@ -23,7 +26,7 @@ struct eval_asked {
 	double fail_under[8];
 	uint32_t fail_count;
 	int64_t limit, slice_rows, worst;
-	bool json, skip_bad, timings;
+	bool json, skip_bad, timings, labels_as_routes;
 };
 
 /* One policy over the rows. */
@@ -46,7 +49,9 @@ struct eval_work {
 	struct arena arena;
 	struct eval_side side, other;   /* other: with --compare, else empty */
 	struct compare *compare;        /* NULL: nothing to compare with */
-	int64_t rows, bad;
+	int64_t rows, bad, strange;     /* strange: of labels that the classifier has not learned; with labels_as_routes */
+	struct scope *scope;            /* in-scope scores of the classifier, where the policy has one */
+	struct reliability reliability; /* of its probabilities */
 	int64_t micros; /* of everything */
 	struct eval_miss *misses; /* the most confident ones first; ties in the order of the rows */
 	uint32_t miss_count;

@@ -13,7 +13,7 @@
 #include "worker/cli/eval_report.h"
 #include "worker/route/inspect.h"
 
-enum { BLOCK_ROWS = 8192, BLOCK_BYTES = 64 * 1024 * 1024, BAD_SHOWN = 20, BAR_AFTER_US = 1000000 };
+enum { BLOCK_ROWS = 8192, BLOCK_BYTES = 64 * 1024 * 1024, BAD_SHOWN = 20, BAR_AFTER_US = 1000000, STRANGE = -2 /* a label that was not learned */ };
 
 struct block {
 	struct arena arena;
@@ -41,20 +41,27 @@ const char *eval_calibration(const struct policy *policy, uint32_t stage)
 }
 
 /* The row's label as a route. */
-static enum rc find_label(const struct eval_side *side, const char *path, const struct dataset_row *row, int *ret, struct err *err)
+static enum rc find_label(const struct eval_side *side, const struct eval_asked *asked, const struct dataset_row *row, int *ret, struct err *err)
 {
+	const char *path = asked->data;
 	unsigned long long line = row->line;
 	if (!row->labelled)
 		return err_set(err, RC_BAD_INPUT, "%s:%llu: error: the row has no label; which field is it? --field label=NAME", path, line);
 	*ret = EVAL_NONE;
 	if (row->label.data == NULL)
 		return RC_OK;
-	uint32_t count = policy_route_count(side->policy);
+	if (asked->none != NULL && str_is(row->label, asked->none))
+		return RC_OK;
+	uint32_t count = policy_route_count(side->policy) - asked->labels_as_routes; /* the last is none of them */
 	for (uint32_t i = 0; i < count; i++)
 		if (str_eq(policy_route(side->policy, i)->name, row->label)) {
 			*ret = (int)i;
 			return RC_OK;
 		}
+	if (asked->labels_as_routes) {
+		*ret = STRANGE;
+		return RC_OK;
+	}
 	const char *near = config_suggest(row->label, route_name, side->policy, count);
 	return err_set(err, RC_BAD_INPUT, "%s:%llu: error: the label \"%.*s\" is no route of the policy %.*s%s%s%s", path, line,
 	               (int)str_utf8_cut(row->label, 100), row->label.data, STR_ARG(policy_name(side->policy)),
@@ -64,9 +71,9 @@ static enum rc find_label(const struct eval_side *side, const char *path, const 
 /* The label as a route of each policy. */
 static enum rc find_labels(const struct eval_work *work, const struct dataset_row *row, struct block *block, struct err *err)
 {
-	enum rc rc = find_label(&work->side, work->asked->data, row, &block->labels[block->count], err);
+	enum rc rc = find_label(&work->side, work->asked, row, &block->labels[block->count], err);
 	if (rc == RC_OK && work->compare != NULL)
-		rc = find_label(&work->other, work->asked->data, row, &block->other_labels[block->count], err);
+		rc = find_label(&work->other, work->asked, row, &block->other_labels[block->count], err);
 	return rc;
 }
 
@@ -146,22 +153,53 @@ static const char *length_class(uint32_t chars)
 	return chars < 100 ? "under 100" : chars < 500 ? "100 to 499" : chars < 2000 ? "500 to 1999" : "2000 and more";
 }
 
+static void predict_stage(const struct decided_stage *said, struct buf *out)
+{
+	static const char *const verdicts[] = {"pass", "decided", "ask", "failed"}; /* by enum verdict */
+	json_sep(out);
+	buf_char(out, '{');
+	json_member_str(out, "stage", str_of(said->name));
+	json_member_str(out, "verdict", str_of(verdicts[said->verdict & 3]));
+	json_member_str(out, "label", said->label);
+	json_member_double(out, "score", said->score);
+	json_member_str(out, "runner_up", said->runner_up);
+	json_member_double(out, "runner_up_score", said->runner_up_score);
+	json_member_double(out, "threshold", said->threshold);
+	json_member_double(out, "in_scope", said->in_scope);
+	buf_char(out, '}');
+}
+
+/* The classifier's word, or NULL: there is none. */
+static const struct decided_stage *scored(const struct decided *d)
+{
+	for (uint32_t i = 0; i < d->stage_count; i++)
+		if (!isnan(d->said[i].in_scope))
+			return &d->said[i];
+	return NULL;
+}
+
 static void predict(struct eval_work *work, const struct dataset_row *row, int label, const struct decided *d, struct buf *out)
 {
 	const struct eval_side *side = &work->side;
+	const struct decided_stage *said = scored(d);
 	buf_char(out, '{');
 	json_member_str(out, "id", row->req.id);
 	json_member_i64(out, "line", (int64_t)row->line);
 	json_member_str(out, "label", label == EVAL_NONE ? STR_NULL : row->label);
 	json_member_str(out, "route", policy_route(side->policy, (uint32_t)d->route)->name);
-	json_member_bool(out, "right", eval_is_right(&side->setup, label, d->route));
+	json_member_bool(out, "right", label != STRANGE && eval_is_right(&side->setup, label, d->route));
 	json_member_bool(out, "unsure", d->unsure);
 	json_member_str(out, "stage", d->stage >= 0 ? str_of(d->stages[d->stage]) : STR_NULL);
 	json_member_double(out, "confidence", d->confidence);
 	json_member_double(out, "threshold", d->threshold);
 	json_member_str(out, "runner_up", d->runner_up);
+	json_member_double(out, "in_scope", said != NULL ? said->in_scope : NAN);
 	json_member_str(out, "reason", d->reason);
-	buf_cstr(out, "}\n");
+	json_key(out, "stages");
+	buf_char(out, '[');
+	for (uint32_t i = 0; i < d->stage_count; i++)
+		predict_stage(&d->said[i], out);
+	buf_cstr(out, "]}\n");
 }
 
 static void add_row(struct eval_side *side, const struct dataset_row *row, int label, const struct decided *d, struct arena *arena)
@@ -178,12 +216,30 @@ static void add_row(struct eval_side *side, const struct dataset_row *row, int l
 	eval_add(side->eval, &(struct eval_row){label, d->route, d->unsure, d->stage, d->stages, d->verdicts, d->stage_count, d->nanos, slices, n});
 }
 
+static void count_scores(struct eval_work *work, int label, const struct decided *d)
+{
+	const struct decided_stage *said = scored(d);
+	work->strange += label == STRANGE;
+	if (said == NULL)
+		return;
+	if (work->scope == NULL)
+		work->scope = scope_new();
+	scope_add(work->scope, said->in_scope, label < 0);
+	if (label >= 0)
+		reliability_add(&work->reliability, said->score, str_eq(said->label, policy_route(work->side.policy, (uint32_t)label)->name));
+}
+
 static void count_row(struct eval_work *work, const struct block *block, uint32_t i, struct arena *arena, struct buf *predictions)
 {
 	const struct dataset_row *row = &block->rows[i];
 	const struct decided *d = &block->decided[i];
 	const struct eval_side *side = &work->side, *other = &work->other;
 	int label = block->labels[i];
+	if (work->asked->predictions != NULL)
+		predict(work, row, label, d, predictions);
+	count_scores(work, label, d);
+	if (work->asked->labels_as_routes && label < 0)
+		return; /* such rows are judged by their scores only: every text gets a label here */
 	add_row(&work->side, row, label, d, arena);
 	if (work->compare != NULL) {
 		const struct decided *o = &block->other[i];
@@ -193,8 +249,6 @@ static void count_row(struct eval_work *work, const struct block *block, uint32_
 	}
 	if (!eval_is_right(&side->setup, label, d->route) && work->asked->worst != 0)
 		keep_miss(work, row, label, d);
-	if (work->asked->predictions != NULL)
-		predict(work, row, label, d, predictions);
 }
 
 static int count_block(struct eval_work *work, struct block *block, FILE *predictions)

@@ -30,6 +30,8 @@ static const char help[] =
     "  -o, --out FILE          the classifier; written whole or not at all\n"
     "  -c, --config FILE       read the texts as this configuration's policy does, and accept its routes only\n"
     "  -f, --field NAME=PATH   a field stands elsewhere: text=ticket.body, label=ticket.queue\n"
+    "      --labels-as-routes  without a policy every label is learned; said here, it is what happens without --config\n"
+    "      --none LABEL        this label means none of the routes, too\n"
     "      --seed N            another order of learning (1)\n"
     "      --skip-bad          leave out rows that cannot be read, and count them; else the first one ends it\n"
     "      --json              one JSON object instead of words\n"
@@ -38,7 +40,7 @@ static const char help[] =
     "example: pointsman train tickets.csv -f text=body -f label=queue -o triage.pmc\n";
 
 struct asked {
-	const char *config, *data, *out;
+	const char *config, *none, *data, *out;
 	struct dataset_field fields[DATASET_MAX_FIELDS];
 	uint32_t field_count;
 	int64_t seed;
@@ -96,7 +98,7 @@ static enum rc take_row(struct work *w, struct dataset_row *row, struct arena *a
 	uint32_t label = 0;
 	if (!row->labelled)
 		return err_set(err, RC_BAD_INPUT, "the row has no label; which field is it? --field label=NAME");
-	if (row->label.data == NULL) {
+	if (row->label.data == NULL || (w->asked->none != NULL && str_is(row->label, w->asked->none))) {
 		w->without_route++;
 		return RC_OK;
 	}
@@ -258,9 +260,11 @@ static int run(const struct command *self, int argc, char **argv)
 	static const struct option longs[] = {{"config", required_argument, NULL, 'c'}, {"field", required_argument, NULL, 'f'},
 	                                      {"out", required_argument, NULL, 'o'},    {"seed", required_argument, NULL, 's'},
 	                                      {"skip-bad", no_argument, NULL, 'b'},     {"json", no_argument, NULL, 'j'},
+	                                      {"none", required_argument, NULL, 'n'},   {"labels-as-routes", no_argument, NULL, 'L'},
 	                                      {"help", no_argument, NULL, 'h'},         {0}};
 	struct asked asked = {.seed = 1};
 	int code = EXIT_DONE;
+	bool labels_as_routes = false;
 	for (int c; (c = cli_option(self, argc, argv, "c:f:o:h", longs, &code)) != -1;) {
 		if (c == '?')
 			return code;
@@ -268,6 +272,10 @@ static int run(const struct command *self, int argc, char **argv)
 			asked.config = optarg;
 		else if (c == 'o')
 			asked.out = optarg;
+		else if (c == 'n')
+			asked.none = optarg;
+		else if (c == 'L')
+			labels_as_routes = true;
 		else if (c == 'b')
 			asked.skip_bad = true;
 		else if (c == 'j')
@@ -279,6 +287,8 @@ static int run(const struct command *self, int argc, char **argv)
 	}
 	if (optind + 1 != argc)
 		return cli_usage(self, "one data set is needed: a file, or - for standard input");
+	if (labels_as_routes && asked.config != NULL)
+		return cli_usage(self, "--labels-as-routes takes the place of a policy: give either it or --config");
 	if (asked.out == NULL)
 		return cli_usage(self, "--out FILE is needed: where the classifier is written");
 	asked.data = argv[optind];

@@ -81,6 +81,7 @@ struct stage_trace {
 	enum verdict verdict;
 	struct str label, runner_up;        /* route names; data NULL: none */
 	double score, runner_up_score, threshold; /* NAN: none */
+	double in_scope;          /* how like anything the stage knows the text is, on its own scale; NAN: it has no such score */
 	int64_t micros;
 	struct str asset_version; /* hex, short */
 	struct str reason;        /* why it passed or decided */

@@ -2,7 +2,7 @@
  * dataset.h: rows of labelled texts from a file: JSON Lines, or CSV with a header (RFC 4180).
  *
  * A row becomes the request that a record of a topic would have become, so the router reads both alike. Known fields are text (or
- * prompt, or messages), label, id, tenant, embedding and attributes; every other scalar is an attribute of its own name.
+ * prompt, sentence, utterance, or messages), label (or intent), id, tenant, embedding and attributes; every other scalar is an attribute of its own name.
  * `--field text=ticket.body` says where a known field really stands: a dotted path in JSON, a column's name in CSV.
  *
  * Thread: one at a time. Memory: rows live in the arena given with each call.

@@ -16,6 +16,13 @@ enum { MAX_MESSAGES = 10000, MAX_EMBEDDING = 65536 };
 
 static const char *const known_names[KNOWN_COUNT] = {"text", "messages", "label", "id", "tenant", "embedding"};
 
+/* Names that public data sets use, where the file has not the known one and the user names none. */
+static const struct {
+	enum dataset_known known;
+	const char *name;
+} other_names[] = {{KNOWN_TEXT, "prompt"}, {KNOWN_TEXT, "sentence"}, {KNOWN_TEXT, "utterance"}, {KNOWN_LABEL, "intent"}};
+enum { OTHER_NAMES = sizeof other_names / sizeof other_names[0] };
+
 static const char *known_name(const void *ctx, unsigned i)
 {
 	(void)ctx; /* the table needs none */
@@ -147,12 +154,21 @@ static bool read_messages(const struct json *list, struct dataset_row *row, stru
 	return true;
 }
 
+static const struct json *by_other_name(const struct dataset_plan *plan, const struct json *root, enum dataset_known known)
+{
+	const struct json *found = NULL;
+	for (int i = 0; i < OTHER_NAMES && found == NULL && !plan->given[known]; i++)
+		if (other_names[i].known == known)
+			found = json_get(root, str_of(other_names[i].name));
+	return found;
+}
+
 static bool read_text(const struct dataset_plan *plan, const struct json *root, struct dataset_row *row, struct arena *arena,
                       struct dataset_wrong *wrong)
 {
 	const struct json *text = at_path(root, plan->known[KNOWN_TEXT]), *messages = at_path(root, plan->known[KNOWN_MESSAGES]);
-	if (text == NULL && !plan->given[KNOWN_TEXT])
-		text = json_get(root, STR("prompt"));
+	if (text == NULL)
+		text = by_other_name(plan, root, KNOWN_TEXT);
 	if (text != NULL && text->kind == JSON_STRING) {
 		set_text(row, text->text, arena);
 		return true;
@@ -167,6 +183,8 @@ static bool read_text(const struct dataset_plan *plan, const struct json *root, 
 static bool read_label(const struct dataset_plan *plan, const struct json *root, struct dataset_row *row, struct dataset_wrong *wrong)
 {
 	const struct json *label = at_path(root, plan->known[KNOWN_LABEL]);
+	if (label == NULL)
+		label = by_other_name(plan, root, KNOWN_LABEL);
 	if (label == NULL)
 		return !plan->given[KNOWN_LABEL] || is_wrong(wrong, "the row has no %.*s", STR_ARG(plan->known[KNOWN_LABEL]));
 	struct str s = scalar(label);
@@ -194,12 +212,17 @@ static bool read_embedding(const struct json *list, struct dataset_row *row, str
 	return true;
 }
 
-static bool is_planned(const struct dataset_plan *plan, struct str name)
+static bool is_planned(const struct dataset_plan *plan, const struct json *root, struct str name)
 {
 	for (int k = 0; k < KNOWN_COUNT; k++)
 		if (str_eq(name, plan->known[k]))
 			return true;
-	return !plan->given[KNOWN_TEXT] && str_is(name, "prompt");
+	for (int i = 0; i < OTHER_NAMES; i++) {
+		enum dataset_known known = other_names[i].known;
+		if (str_is(name, other_names[i].name) && !plan->given[known])
+			return known == KNOWN_TEXT || at_path(root, plan->known[known]) == NULL;
+	}
+	return false;
 }
 
 static bool read_attributes(const struct dataset_plan *plan, const struct json *root, struct dataset_row *row, struct arena *arena,
@@ -219,7 +242,7 @@ static bool read_attributes(const struct dataset_plan *plan, const struct json *
 			return false;
 	}
 	for (uint32_t i = 0; i < root->count; i++) {
-		struct str value = is_planned(plan, root->keys[i]) ? STR_NULL : scalar(&root->items[i]);
+		struct str value = is_planned(plan, root, root->keys[i]) ? STR_NULL : scalar(&root->items[i]);
 		if (value.data != NULL && !add_attribute(row, root->keys[i], value, wrong))
 			return false;
 	}
@@ -301,10 +324,11 @@ enum rc dataset_columns_make(const struct dataset_plan *plan, struct str *names,
 		if (columns.known[k] < 0 && plan->given[k])
 			return no_column(names, count, plan->known[k], err);
 	}
+	for (int i = 0; i < OTHER_NAMES; i++)
+		if (columns.known[other_names[i].known] < 0)
+			columns.known[other_names[i].known] = column(names, count, str_of(other_names[i].name));
 	if (columns.known[KNOWN_TEXT] < 0)
-		columns.known[KNOWN_TEXT] = column(names, count, STR("prompt"));
-	if (columns.known[KNOWN_TEXT] < 0)
-		return err_set(err, RC_BAD_INPUT, "the header has no column text or prompt; --field text=COLUMN says which one it is");
+		return err_set(err, RC_BAD_INPUT, "the header has no column text, prompt or sentence; --field text=COLUMN says which one it is");
 	for (uint32_t i = 0; i < plan->attribute_count; i++) {
 		columns.attributes[i] = column(names, count, plan->attributes[i]->path);
 		if (columns.attributes[i] < 0)

@@ -92,6 +92,11 @@ static uint32_t decide(struct hand *hand, struct job *job, struct decided *resul
 	return asked;
 }
 
+static struct str keep(struct hand *hand, struct str s)
+{
+	return s.data != NULL ? arena_str(&hand->kept, s) : STR_NULL;
+}
+
 static void one(struct hand *hand, uint32_t index)
 {
 	struct decided *result = &hand->decider->results[index];
@@ -103,16 +108,20 @@ static void one(struct hand *hand, uint32_t index)
 	result->route = dec->route;
 	result->unsure = dec->unsure;
 	result->stage_count = dec->trace_count < DECIDE_MAX_STAGES ? dec->trace_count : DECIDE_MAX_STAGES;
+	result->said = arena_array(&hand->kept, result->stage_count, sizeof *result->said);
 	for (uint32_t i = 0; i < result->stage_count; i++) {
-		result->stages[i] = dec->trace[i].stage;
-		bool unanswered = (asked >> i & 1) != 0 && dec->trace[i].verdict != VERDICT_DECIDED;
-		result->verdicts[i] = (uint8_t)(unanswered ? VERDICT_ASK : dec->trace[i].verdict);
+		const struct stage_trace *t = &dec->trace[i];
+		bool unanswered = (asked >> i & 1) != 0 && t->verdict != VERDICT_DECIDED;
+		result->stages[i] = t->stage;
+		result->verdicts[i] = (uint8_t)(unanswered ? VERDICT_ASK : t->verdict);
+		result->said[i] = (struct decided_stage){t->stage, result->verdicts[i], keep(hand, t->label), keep(hand, t->runner_up), t->score,
+		                                         t->runner_up_score, t->threshold, t->in_scope};
 	}
 	if (!dec->unsure)
 		result->stage = (int)result->stage_count - 1;
 	result->confidence = dec->confidence;
 	result->threshold = dec->threshold;
-	result->runner_up = dec->runner_up;
+	result->runner_up = keep(hand, dec->runner_up);
 	result->reason = arena_str(&hand->kept, dec->reason);
 	result->language = language_guess(route_text(hand->decider->policy, &job));
 	result->chars = dec->prompt_chars;

@@ -13,13 +13,22 @@
 
 enum { DECIDE_MAX_STAGES = 16 };
 
+/* What a stage said of the text, whether it decided or not. NAN and null: nothing. */
+struct decided_stage {
+	const char *name; /* constant */
+	uint8_t verdict;  /* enum verdict; ASK: it would have asked a model, and passed */
+	struct str label, runner_up;
+	double score, runner_up_score, threshold, in_scope;
+};
+
 struct decided {
 	int route;             /* index in the policy */
 	bool unsure;           /* no stage was confident: the route is when_unsure's */
 	int stage;             /* which one decided; -1: none */
 	uint32_t stage_count;  /* how many were reached */
-	const char *stages[DECIDE_MAX_STAGES];    /* constant names */
-	uint8_t verdicts[DECIDE_MAX_STAGES];      /* enum verdict; ASK: it would have asked a model, and passed */
+	struct decided_stage *said;               /* stage_count */
+	const char *stages[DECIDE_MAX_STAGES];    /* their names */
+	uint8_t verdicts[DECIDE_MAX_STAGES];      /* and verdicts */
 	double confidence, threshold; /* NAN: none */
 	struct str runner_up, reason;
 	const char *language;  /* guess, constant */

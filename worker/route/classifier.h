@@ -12,7 +12,7 @@
 
 #include "worker/route/features.h"
 
-enum { CLASSIFIER_MAX_LABELS = 1000, CLASSIFIER_MAX_EXAMPLES = 1000000, CLASSIFIER_LANES = 8, CLASSIFIER_NEAREST = 10 };
+enum { CLASSIFIER_MAX_LABELS = 1000, CLASSIFIER_MAX_EXAMPLES = 1000000, CLASSIFIER_LANES = 8, CLASSIFIER_NEAREST = 10, CLASSIFIER_MAX_BYTES = 1 << 30 };
 #define CLASSIFIER_FORMAT "pointsman-classifier-1"
 /* What hashed and dense features are multiplied with. */
 #define CLASSIFIER_HASHED_WEIGHT 2.0f

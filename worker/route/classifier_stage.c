@@ -8,7 +8,6 @@
 #include "worker/route/policy_load.h"
 #include "worker/route/thresholds.h"
 
-enum { MAX_MODEL_BYTES = 1 << 30 };
 /* Nearer than this, a text of the training is the text itself but for the rounding of int8. */
 static const float SAME = 0.9995f;
 
@@ -60,7 +59,7 @@ static enum rc stage_open(struct stage_setup *setup, void **ret, struct err *err
 	enum rc rc = config_bind(options, setup->node, &settings, setup->brief, err);
 	if (rc == RC_OK && settings.model->kind != NODE_SCALAR)
 		rc = config_error(settings.model, err, "the name of a file is expected");
-	if (rc == RC_OK && config_read_file(&policy->arena, policy_path(policy, settings.model->scalar, setup->brief), MAX_MODEL_BYTES, &file, &why) != RC_OK)
+	if (rc == RC_OK && config_read_file(&policy->arena, policy_path(policy, settings.model->scalar, setup->brief), CLASSIFIER_MAX_BYTES, &file, &why) != RC_OK)
 		rc = config_error_hint(settings.model, err, "paths start at the policy's folder", "%s", why.text);
 	if (rc == RC_OK)
 		rc = static_model_builtin(&policy->arena, &model, err);
@@ -78,6 +77,17 @@ static enum rc stage_open(struct stage_setup *setup, void **ret, struct err *err
 	canon_u64(setup->canon, s->any_scope);
 	*ret = s;
 	return RC_OK;
+}
+
+void *classifier_stage_bare(struct policy *policy, struct classifier *classifier)
+{
+	struct stage *s = arena_zalloc(&policy->arena, sizeof *s);
+	uint32_t count = classifier_label_count(classifier);
+	double *accept = arena_zalloc(&policy->arena, count * sizeof *accept);
+	*s = (struct stage){.accept = accept, .classifier = classifier, .route_of = arena_array(&policy->arena, count, sizeof *s->route_of), .any_scope = true};
+	for (uint32_t i = 0; i < count; i++)
+		s->route_of[i] = (int)i;
+	return s;
 }
 
 static void stage_close(void *stage)
@@ -107,6 +117,7 @@ static enum verdict decide(const void *stage, struct stage_turn *turn)
 	trace->score = (double)found.confidence;
 	trace->runner_up = found.second != found.best ? second : STR_NULL;
 	trace->runner_up_score = found.second != found.best ? (double)found.second_confidence : NAN;
+	trace->in_scope = (double)found.in_scope;
 	turn->route = s->route_of[found.best];
 	trace->threshold = s->accept[turn->route];
 	turn->learned = found.nearest >= SAME;

@@ -157,6 +157,7 @@ static void get_trace(struct reader *r, const struct policy *policy, struct deci
 		t->score = get_double(r);
 		t->runner_up_score = get_double(r);
 		t->threshold = get_double(r);
+		t->in_scope = NAN; /* for measuring only: not kept */
 		t->asset_version = get_str(r);
 		t->reason = get_str(r);
 	}

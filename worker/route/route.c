@@ -176,7 +176,7 @@ static enum verdict ask_stage(const struct policy *policy, struct route_scratch 
 	const struct policy_stage *stage = &policy->stages[at];
 	struct stage_trace *trace = &job->dec.trace[at];
 	int64_t before = resumed ? trace->micros : 0, start_us = clock_mono_us();
-	*trace = (struct stage_trace){.stage = stage->ops->name, .score = NAN, .runner_up_score = NAN, .threshold = NAN};
+	*trace = (struct stage_trace){.stage = stage->ops->name, .score = NAN, .runner_up_score = NAN, .threshold = NAN, .in_scope = NAN};
 	*turn = (struct stage_turn){.policy = policy, .job = job, .text = work_text(policy, job), .scratch = scratch->stages[at], .route = -1,
 	                            .trace = trace, .held_out = turn->held_out};
 	bool measured = stage->ops->measured_in_languages && policy->languages != 0;

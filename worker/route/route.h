@@ -35,6 +35,9 @@ struct route {
 enum rc policy_load(const char *path, const struct settings *settings, struct policy **ret, struct err *err);
 enum rc policy_parse(const char *name, struct str text, const char *folder, const struct settings *settings,
                      struct policy **ret, struct err *err);
+/* A policy whose routes are the labels of a classifier's file, which always decides; behind them a route "(none of these)". For
+ * measuring: its routes have no models. */
+enum rc policy_of_labels(const char *path, struct policy **ret, struct err *err);
 struct policy *policy_ref(struct policy *policy); /* Thread: any */
 void policy_unref(const struct policy *policy);   /* Thread: any. NULL is fine */
 

@@ -55,6 +55,10 @@ extern const struct stage_ops rules_stage;
 extern const struct stage_ops semantic_stage;
 extern const struct stage_ops classifier_stage;
 
+/* classifier_stage.c: a stage that always decides, for policy_of_labels: route i is label i. In the policy's arena. */
+struct classifier;
+void *classifier_stage_bare(struct policy *policy, struct classifier *classifier);
+
 /* The table: all stages there are, ends with NULL. */
 extern const struct stage_ops *const stage_table[];
 const struct stage_ops *stage_find(struct str name); /* NULL: none */
