@@ -83,10 +83,12 @@ void *classifier_stage_bare(struct policy *policy, struct classifier *classifier
 {
 	struct stage *s = arena_zalloc(&policy->arena, sizeof *s);
 	uint32_t count = classifier_label_count(classifier);
-	double *accept = arena_zalloc(&policy->arena, count * sizeof *accept);
+	double *accept = arena_array(&policy->arena, count, sizeof *accept);
 	*s = (struct stage){.accept = accept, .classifier = classifier, .route_of = arena_array(&policy->arena, count, sizeof *s->route_of), .any_scope = true};
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		s->route_of[i] = (int)i;
+		accept[i] = 0;
+	}
 	return s;
 }
 
