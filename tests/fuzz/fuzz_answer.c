@@ -20,7 +20,7 @@ static void read_answer(struct str body)
 	struct provider_answer answer = {0};
 	struct provider_error error = {0};
 	arena_init(&arena, 4096);
-	if (provider_openai.parse_answer(body, &arena, &answer, NULL) == RC_OK) {
+	if (provider_openai.parse_answer(body, PURPOSE_ANSWER, &arena, &answer, NULL) == RC_OK) {
 		fit_for_a_record(answer.text);
 		fit_for_a_record(answer.finish_reason);
 		fit_for_a_record(answer.id);

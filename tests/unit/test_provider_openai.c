@@ -64,8 +64,8 @@ static void the_url_and_headers_follow_the_settings(void **state)
 	const struct model_settings bare = {.base_url = STR("http://localhost:8000/v1")};
 	struct arena arena;
 	arena_init(&arena, 0);
-	assert_string_equal(provider_openai.url(&azure, &arena).data, "https://h.example/v1/chat/completions?api-version=2024%2010%26x");
-	assert_string_equal(provider_openai.url(&bare, &arena).data, "http://localhost:8000/v1/chat/completions");
+	assert_string_equal(provider_openai.url(&azure, PURPOSE_ANSWER, &arena).data, "https://h.example/v1/chat/completions?api-version=2024%2010%26x");
+	assert_string_equal(provider_openai.url(&bare, PURPOSE_ANSWER, &arena).data, "http://localhost:8000/v1/chat/completions");
 	const char *const *headers = provider_openai.headers(&azure, &arena);
 	assert_string_equal(headers[1], "api-key: k");
 	assert_string_equal(headers[2], "X-Team: a");
@@ -118,7 +118,7 @@ static void answers_are_read_repaired_or_refused(void **state)
 		struct provider_answer answer;
 		struct err err;
 		struct str body = {cases[i].body, cases[i].len != 0 ? cases[i].len : strlen(cases[i].body)};
-		enum rc rc = provider_openai.parse_answer(body, &arena, &answer, &err);
+		enum rc rc = provider_openai.parse_answer(body, PURPOSE_ANSWER, &arena, &answer, &err);
 		if ((rc == RC_OK) != (cases[i].text != NULL) || (rc == RC_OK && !str_is(answer.text, cases[i].text)))
 			fail_msg("case %zu: %s: %.*s", i, rc == RC_OK ? "ok" : err.text, STR_ARG(rc == RC_OK ? answer.text : STR("")));
 		if (rc != RC_OK)
@@ -149,7 +149,7 @@ static void usage_is_believed_within_reason(void **state)
 		struct provider_answer a;
 		struct err err;
 		struct str body = arena_printf(&arena, "{\"id\":\"x\",\"choices\":[{\"message\":{\"content\":\"t\"},\"finish_reason\":\"length\"}],\"usage\":%s}", cases[i].usage);
-		assert_int_equal(provider_openai.parse_answer(body, &arena, &a, &err), RC_OK);
+		assert_int_equal(provider_openai.parse_answer(body, PURPOSE_ANSWER, &arena, &a, &err), RC_OK);
 		assert_int_equal(a.has_usage, cases[i].has);
 		assert_int_equal(a.input_tokens, cases[i].input);
 		assert_int_equal(a.cached_tokens, cases[i].cached);
@@ -169,7 +169,7 @@ static void a_nest_of_lists_is_refused(void **state)
 	char *body = malloc(DEEP);
 	arena_init(&arena, 0);
 	memset(body, '[', DEEP);
-	assert_int_equal(provider_openai.parse_answer((struct str){body, DEEP}, &arena, &answer, &err), RC_BAD_INPUT);
+	assert_int_equal(provider_openai.parse_answer((struct str){body, DEEP}, PURPOSE_ANSWER, &arena, &answer, &err), RC_BAD_INPUT);
 	free(body);
 	arena_free(&arena);
 }

@@ -189,7 +189,7 @@ static void read_batch(struct cache_conn *conn, struct cache_slot *slots, uint32
 			continue;
 		slot->value = STR_NULL;
 		slot->source = CACHE_MISS;
-		slot->leader = flight_claim(cache->flight, slot->key, now_us, &hits.released) || slot->waited;
+		slot->leader = flight_claim(cache->flight, slot->key, now_us, &hits.released) || (slot->waited && !slot->patient);
 		if (!slot->leader)
 			continue;
 		hits.slots[asked] = slot;

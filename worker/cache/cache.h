@@ -12,8 +12,9 @@
  *      for CACHE_CLAIM_MS, no longer. Who did not lead may write a value, but not a NULL one.
  *   3. cache_share for the slots left: twins in the batch are now SHARED; where `leader` has turned true, decide as in 1.
  *   4. MISS and still not leader: another job is deciding it. Either decide it too (fine where stages are cheap), or
- *      cache_park the job: it comes back by the resume hook and is read again with slot.waited set, which ends in a value
- *      or in leadership. A job that cache_park refuses goes through cache_read at once, waited.
+ *      cache_park the job: it comes back by the resume hook and is read again with slot.waited set, which ends in a value,
+ *      in leadership, or, slot.patient set too, in step 4 again behind whoever leads by then. A job that cache_park refuses
+ *      goes through cache_read at once, waited.
  * Call cache_tick each second, and cache_unpark when leases have changed or the worker stops: parked jobs come back too.
  */
 #ifndef CACHE_CACHE_H
@@ -42,7 +43,7 @@ bool cache_has_secret(const struct cache *cache);
 
 struct cache_slot {
 	uint8_t key[CACHE_KEY_BYTES];
-	bool waited;              /* in: it was parked before: a hit is SHARED, a miss leads */
+	bool waited, patient;     /* in: it was parked before: a hit is SHARED, a miss leads; patient: it may be parked again */
 	enum cache_source source; /* out: NEAR, FAR, SHARED or MISS (OFF when disabled: then leader is true) */
 	struct str value;         /* out, in arena given; data NULL on a miss */
 	bool leader;              /* out, on a miss: decide it and call cache_write */

@@ -50,8 +50,10 @@ static void to_deciders(void *ctx, struct list *jobs)
 static void stream_leases_changed(void *ctx)
 {
 	struct engine *e = ctx;
-	if (atomic_load(&e->wired)) /* before and after that nothing waits there */
-		upstream_sweep(e->upstream);
+	if (!atomic_load(&e->wired)) /* before and after that nothing waits there */
+		return;
+	upstream_sweep(e->upstream);
+	cache_unpark(e->cache);
 }
 
 /* The broker will not have this record's outputs: it becomes a failure, which is encoded like any other. */
@@ -216,6 +218,8 @@ static enum rc start_rooms(struct engine *e, struct err *err)
 		rc = wire_open(s, e->metrics, &e->wire, err);
 	if (rc == RC_OK)
 		rc = cache_open(s, e->log, e->metrics, &e->cache, err);
+	if (rc == RC_OK)
+		cache_on_resume(e->cache, to_deciders, e);
 	if (rc == RC_OK) /* a taken port is said before the group is joined, and a slow start can be watched */
 		rc = start_admin(e, err);
 	if (rc == RC_OK)
@@ -274,6 +278,7 @@ void engine_drain(struct engine *engine)
 	atomic_store(&engine->draining, true);
 	stream_drain(engine->stream);
 	upstream_sweep(engine->upstream);
+	cache_unpark(engine->cache);
 }
 
 bool engine_idle(struct engine *engine)

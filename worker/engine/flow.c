@@ -5,6 +5,9 @@
  *
  * The one idea: a decider takes whatever jobs are there, new ones and answered ones alike, moves each as far as it can go
  * without waiting, and hands it on. A batch costs one cache read and one cache write, however many records it holds.
+ *
+ * Where stages ask models, identical prompts that come at the same time ask once: the first leads, the others are parked with the
+ * cache until it has written what it learnt (or has come to nothing: then one of them leads, and after that each for itself).
  * Nothing here waits for a model, knows Kafka, or formats bytes.
  */
 #include "worker/engine/flow.h"
@@ -16,6 +19,8 @@
 #include "common/hmac.h"
 #include "worker/job/job_pool.h"
 #include "worker/upstream/upstream.h"
+
+enum { MAX_WAITS = 2 }; /* for another's decision; then a record asks itself, whoever else does */
 
 struct flow {
 	struct flow_shop shop;
@@ -91,7 +96,7 @@ static void await_schema(struct flow *flow, struct job *job)
 	flow->shop.await_schema(flow->shop.ctx, job);
 }
 
-/* A record that waited for its schema is decided under the policy of today, not under the one of its first try. */
+/* A record that waited is decided under the policy of today, not under the one of its first try. */
 static void pin_policy(struct flow *flow, struct job *job)
 {
 	if (job->dec.policy == flow->policy)
@@ -100,6 +105,17 @@ static void pin_policy(struct flow *flow, struct job *job)
 		uuid7(flow->now_ms, job->dec.id);
 	policy_unref(job->dec.policy);
 	job->dec.policy = policy_ref(flow->policy);
+	job->dec.work = NULL; /* what the old one read of the text */
+}
+
+/* False: its partition went to another worker, and so does the record. */
+static bool may_begin(struct flow *flow, struct job *job)
+{
+	if (record_may_start(&job->rec))
+		return true;
+	(void)job_advance(job, JOB_DROPPED); /* legal from FETCHED and DECODED */
+	list_push(&flow->to_hand_back, &job->link);
+	return false;
 }
 
 /* Before anything of the record goes anywhere, a router's model included. */
@@ -114,11 +130,8 @@ static void guard(struct flow *flow, struct job *job)
 
 static void decode(struct flow *flow, struct job *job, struct list *decoded)
 {
-	if (!record_may_start(&job->rec)) {
-		(void)job_advance(job, JOB_DROPPED); /* legal from FETCHED */
-		list_push(&flow->to_hand_back, &job->link);
+	if (!may_begin(flow, job))
 		return;
-	}
 	pin_policy(flow, job);
 	if (!flow->outputs_known)
 		flow->outputs_known = wire_ready(flow->shop.wire, NULL) == RC_OK;
@@ -184,6 +197,10 @@ static void dispatch(struct flow *flow, struct job *job)
 	struct str why;
 	bool admitted = route_admit(job->dec.policy, job, &why);
 	const struct route *route = policy_route(job->dec.policy, (uint32_t)job->dec.route);
+	if (job->state == JOB_ASKING) { /* what a question has left behind is not the answer's; its cost is with the decision */
+		job->call = (struct call){.temperature = NAN, .model = -1};
+		job->called_us = job->answered_us = 0;
+	}
 	job->decided_us = clock_mono_us();
 	job->dec.prompt_version = route->prompt_version;
 	tally_decision(flow->shop.tally, job);
@@ -216,7 +233,9 @@ static void take_step(struct flow *flow, struct job *job, enum route_step step)
 	}
 	if (job->state != JOB_ASKING)
 		(void)job_advance(job, JOB_ASKING); /* legal from DECODED */
-	job->call.deadline_us = job->deadline_us;
+	int64_t end_us = clock_mono_us() + job->call.timeout_ms * 1000; /* of waiting and repetitions too */
+	job->call.deadline_us = job->deadline_us != 0 && job->deadline_us < end_us ? job->deadline_us : end_us;
+	job_pool_charge(flow->shop.pool, job);
 	list_push(&flow->to_call, &job->link);
 }
 
@@ -238,6 +257,15 @@ static struct cache_entry lesson(struct flow *flow, const struct job *job)
 	if (job->dec.route >= 0)
 		entry.value = arena_str(&flow->arena, route_pack(job->dec.policy, job)); /* the job may be gone before the write */
 	return entry;
+}
+
+/* Who leads a key always writes, if only that there is nothing to keep. */
+static void teach(struct flow *flow, struct job *job)
+{
+	struct cache_entry learnt = lesson(flow, job);
+	if (job->leads || learnt.value.data != NULL)
+		cache_write(flow->cache, &learnt, 1, flow->now_us);
+	job->leads = false;
 }
 
 struct batch {
@@ -279,6 +307,8 @@ static void settle(struct flow *flow, struct batch *batch)
 		enum route_step step = route_decide(flow->policy, flow->scratch, job);
 		if (step == ROUTE_DONE && slot->source != CACHE_OFF)
 			lessons[lesson_count++] = lesson(flow, job);
+		else
+			job->leads = slot->leader && slot->source != CACHE_OFF;
 		take_step(flow, job, step);
 	}
 	batch->count = left;
@@ -286,19 +316,44 @@ static void settle(struct flow *flow, struct batch *batch)
 		cache_write(flow->cache, lessons, lesson_count, flow->now_us);
 }
 
+/* Another job decides the prompt right now. Local stages cost less than waiting for it, a question does not. What can no longer
+ * wait, because the other has just finished, stays in the batch. */
+static void wait_or_decide(struct flow *flow, struct batch *batch)
+{
+	uint32_t left = 0;
+	for (uint32_t i = 0; i < batch->count; i++) {
+		struct job *job = batch->jobs[i];
+		if (!policy_asks(flow->policy)) {
+			job->dec.cache = CACHE_MISS;
+			take_step(flow, job, route_decide(flow->policy, flow->scratch, job));
+			continue;
+		}
+		job->waits++;
+		if (cache_park(flow->shop.cache, batch->slots[i].key, &job->link, flow->now_us))
+			continue; /* another's from here on */
+		batch->jobs[left] = job;
+		batch->slots[left++] = batch->slots[i];
+	}
+	batch->count = left;
+}
+
+/* Each round a record waits once more at most, so there are few. */
 static void decide(struct flow *flow, struct list *decoded)
 {
 	struct batch batch = {.count = 0};
 	name_keys(flow, decoded, &batch);
-	cache_read(flow->cache, batch.slots, batch.count, &flow->arena, flow->now_us);
-	settle(flow, &batch);
-	if (batch.count != 0) { /* twins of what was decided just now */
-		cache_share(flow->cache, batch.slots, batch.count, &flow->arena, flow->now_us);
+	while (batch.count != 0) {
+		for (uint32_t i = 0; i < batch.count; i++) {
+			batch.slots[i].waited = batch.jobs[i]->waits != 0;
+			batch.slots[i].patient = batch.jobs[i]->waits < MAX_WAITS;
+		}
+		cache_read(flow->cache, batch.slots, batch.count, &flow->arena, flow->now_us);
 		settle(flow, &batch);
-	}
-	for (uint32_t i = 0; i < batch.count; i++) { /* another decider has it in hand; local stages cost less than waiting */
-		batch.jobs[i]->dec.cache = CACHE_MISS;
-		take_step(flow, batch.jobs[i], route_decide(flow->policy, flow->scratch, batch.jobs[i]));
+		if (batch.count == 0)
+			break;
+		cache_share(flow->cache, batch.slots, batch.count, &flow->arena, flow->now_us); /* twins of what was decided just now */
+		settle(flow, &batch);
+		wait_or_decide(flow, &batch);
 	}
 }
 
@@ -310,11 +365,8 @@ static void resume(struct flow *flow, struct job *job)
 	enum route_step step = route_resume(job->dec.policy, scratch, job);
 	if (old)
 		route_scratch_free(scratch);
-	if (step == ROUTE_DONE) {
-		struct cache_entry learnt = lesson(flow, job);
-		if (learnt.value.data != NULL)
-			cache_write(flow->cache, &learnt, 1, flow->now_us);
-	}
+	if (step == ROUTE_DONE)
+		teach(flow, job);
 	take_step(flow, job, step);
 }
 
@@ -369,7 +421,15 @@ static void enter(struct flow *flow, struct job *job, struct list *decoded)
 	case JOB_ASKING: /* a stage's answer is here */
 		resume(flow, job);
 		break;
-	case JOB_DROPPED: /* its partition went to another worker before anything was sent */
+	case JOB_DECODED: /* it waited for another's decision */
+		if (!may_begin(flow, job))
+			break;
+		pin_policy(flow, job);
+		list_push(decoded, &job->link);
+		break;
+	case JOB_DROPPED: /* its partition went to another worker before an answer */
+		if (job->leads)
+			teach(flow, job);
 		list_push(&flow->to_hand_back, &job->link);
 		break;
 	default: /* ANSWERED, FAILED, EXPIRED, FORWARDED to a park topic: back from a pool, or refused by the broker */

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { TABLE_MAX = 256 };
+enum { TABLE_MAX = 256, QUESTIONS_MAX = 128 };
 
 struct row {
 	char *name;
@@ -22,10 +22,17 @@ struct table {
 	unsigned count;
 };
 
+struct question {
+	const char *stage, *result; /* constants */
+	struct counter *counter;
+};
+
 struct tally {
 	struct metrics *metrics;
-	pthread_mutex_t lock; /* guards the tables */
+	pthread_mutex_t lock; /* guards the tables and questions */
 	struct table tables[TALLY_TABLES];
+	struct question questions[QUESTIONS_MAX];
+	unsigned question_count;
 	struct counter *cache[CACHE_SOURCES];
 	struct counter *cost, *baseline, *unsure;
 	struct histogram *deciding, *total;
@@ -63,6 +70,21 @@ void tally_free(struct tally *tally)
 	free(tally);
 }
 
+/* What became of questions to models: a bounded table of its own, for it has two labels. Under the lock. */
+static void count_question(struct tally *tally, const char *stage, const char *result)
+{
+	unsigned i = 0;
+	while (i < tally->question_count && (strcmp(tally->questions[i].stage, stage) != 0 || strcmp(tally->questions[i].result, result) != 0))
+		i++;
+	if (i == QUESTIONS_MAX)
+		return; /* stages and results are constants of ours, fewer than that */
+	if (i == tally->question_count)
+		tally->questions[tally->question_count++] = (struct question){stage, result,
+			metrics_counter(tally->metrics, "pointsman_router_questions_total", "Questions of routing stages to models by what came of them.",
+			                LABELS("stage", stage, "result", result))};
+	counter_add(tally->questions[i].counter, 1);
+}
+
 static struct counter *find(const struct table *table, struct str name)
 {
 	for (unsigned i = 0; i < table->count; i++)
@@ -96,6 +118,13 @@ void tally_decision(struct tally *tally, const struct job *job)
 	count_one(tally, TALLY_ROUTES, job->dec.route_name);
 	count_one(tally, TALLY_STAGES, str_of(job->dec.stage != NULL ? job->dec.stage : "none"));
 	counter_add(tally->cache[job->dec.cache], 1);
+	bool fresh = job->dec.cache == CACHE_MISS || job->dec.cache == CACHE_OFF;
+	for (uint32_t i = 0; fresh && i < job->dec.trace_count; i++)
+		if (job->dec.trace[i].asked != NULL) {
+			pthread_mutex_lock(&tally->lock);
+			count_question(tally, job->dec.trace[i].stage, job->dec.trace[i].asked);
+			pthread_mutex_unlock(&tally->lock);
+		}
 	if (job->dec.unsure)
 		counter_add(tally->unsure, 1);
 	histogram_observe(tally->deciding, job->decided_us - job->decoded_us);

@@ -14,7 +14,7 @@ struct tally;
 struct tally *tally_new(struct metrics *metrics);
 void tally_free(struct tally *tally); /* NULL is fine */
 
-/* The job has its route (and stage, cache source). */
+/* The job has its route (and stage, cache source); what was asked for it is counted by stage and result. */
 void tally_decision(struct tally *tally, const struct job *job);
 /* The job has ended. now_us: monotonic. baseline_cost_usd NAN: unknown. */
 void tally_outcome(struct tally *tally, const struct job *job, int64_t now_us, double baseline_cost_usd);

@@ -86,6 +86,7 @@ struct stage_trace {
 	struct str asset_version; /* hex, short */
 	struct str reason;        /* why it passed or decided */
 	double cost_usd;
+	const char *asked; /* constant; what became of a question to a model, for counting ("decided", "unsure", or why it failed); NULL: none */
 };
 
 enum cache_source { CACHE_OFF, CACHE_MISS, CACHE_NEAR, CACHE_FAR, CACHE_SHARED };
@@ -151,13 +152,19 @@ struct attempt {
 	bool sent;      /* bytes may have reached the server (a repeat is a repeated call) */
 };
 
+struct token_logprob {
+	struct str token; /* UTF-8 */
+	double logprob;   /* natural; finite, <= 0 */
+};
+enum { CALL_MAX_TOKENS = 512, CALL_MAX_VECTOR = 8192 }; /* of an answer that are kept */
+
 /* What upstream is asked and what it brings back. */
 struct call {
 	/* asked: by engine/flow */
 	enum purpose purpose;
 	const uint16_t *models; /* in order; then the on_error ones. Each at most once for the same cause */
 	uint32_t model_count;
-	const struct message *messages; /* rendered: system first where the route has one */
+	const struct message *messages; /* rendered: system first where the route has one. PURPOSE_EMBED: one, its content is embedded */
 	uint32_t message_count;
 	int64_t max_tokens; /* 0: not given */
 	double temperature; /* NAN: not given */
@@ -166,6 +173,7 @@ struct call {
 	struct str response_format;
 	int64_t timeout_ms;  /* 0: the model's */
 	int64_t deadline_us; /* monotonic; 0: none */
+	bool logprobs;       /* tokens are wanted, where the server offers them */
 	bool may_park;       /* a full model may give it back with park_topic set */
 	/* between: upstream's own while it owns the job */
 	uint32_t model_at;      /* position in models */
@@ -180,6 +188,10 @@ struct call {
 	int32_t model;        /* index of the model that answered; -1 */
 	struct str text;      /* UTF-8, repaired */
 	struct str finish_reason, provider_request_id;
+	const struct token_logprob *tokens; /* of the text, from its start; count 0: not offered */
+	uint32_t token_count;
+	const float *vector; /* PURPOSE_EMBED: finite values, at least one */
+	uint32_t vector_len;
 	struct str message; /* why it failed, for a person */
 	struct str park_topic; /* OUTCOME_PARKED: where to */
 	int64_t input_tokens, cached_tokens, output_tokens; /* of the attempt that answered */
@@ -204,6 +216,9 @@ struct job {
 	int64_t deadline_us; /* clamped; 0: none */
 	size_t reserved_bytes; /* what admission took from the pool's bound */
 	uint32_t schema_id;    /* NEEDS_SCHEMA: which one is missing */
+	/* engine/flow: single flight of decisions that ask a model */
+	bool leads;    /* others of the same cache key wait for its decision */
+	uint8_t waits; /* how often it has waited for another's */
 };
 
 /* The one setter of job->state. An illegal move aborts in debug builds and is logged as a bug by the caller otherwise;

@@ -140,8 +140,8 @@ static const char *stage_name(const void *ctx, unsigned i)
 	return stage_table[i]->name;
 }
 
-static enum rc open_stage(struct policy *policy, const struct node *node, struct arena *brief, struct canon *canon,
-                          struct err *err)
+static enum rc open_stage(struct policy *policy, const struct settings *settings, const struct node *node, struct arena *brief,
+                          struct canon *canon, struct err *err)
 {
 	if (node->kind != NODE_MAP || node->count != 1)
 		return config_error(node, err, "one stage with its settings is expected, for example - rules: [...]");
@@ -156,7 +156,7 @@ static enum rc open_stage(struct policy *policy, const struct node *node, struct
 	if (policy->stage_count == POLICY_MAX_STAGES)
 		return config_error(key, err, "a policy has at most %d stages", POLICY_MAX_STAGES);
 	struct policy_stage *stage = &policy->stages[policy->stage_count];
-	struct stage_setup setup = {.policy = policy, .node = node->entries[0].value, .brief = brief, .canon = canon};
+	struct stage_setup setup = {.policy = policy, .settings = settings, .node = node->entries[0].value, .brief = brief, .canon = canon};
 	size_t begin = canon->buf.len;
 	canon_tag(canon, ops->name);
 	canon_u64(canon, ops->version);
@@ -203,8 +203,8 @@ static enum rc parse_when_unsure(struct policy *policy, const struct node *root,
 	return rc;
 }
 
-static enum rc parse_stages(struct policy *policy, const struct node *node, struct arena *brief, struct canon *canon,
-                            struct err *err)
+static enum rc parse_stages(struct policy *policy, const struct settings *settings, const struct node *node, struct arena *brief,
+                            struct canon *canon, struct err *err)
 {
 	if (node == NULL)
 		return RC_OK;
@@ -212,7 +212,7 @@ static enum rc parse_stages(struct policy *policy, const struct node *node, stru
 		return config_error(node, err, "a list of stages is expected");
 	enum rc rc = RC_OK;
 	for (unsigned i = 0; i < node->count && rc == RC_OK; i++)
-		rc = open_stage(policy, node->entries[i].value, brief, canon, err);
+		rc = open_stage(policy, settings, node->entries[i].value, brief, canon, err);
 	return rc;
 }
 
@@ -257,7 +257,7 @@ static enum rc compile(struct policy *policy, const struct settings *settings, c
 	if (rc != RC_OK)
 		return rc;
 	decision_canon(policy, &decision);
-	rc = parse_stages(policy, s.stages, brief, &decision, err);
+	rc = parse_stages(policy, settings, s.stages, brief, &decision, err);
 	if (rc != RC_OK)
 		return rc;
 	rc = guards_parse(policy, settings, s.guards, brief, &decision, err);
@@ -352,6 +352,7 @@ uint32_t policy_route_count(const struct policy *policy) { return policy->route_
 const struct route *policy_route(const struct policy *policy, uint32_t index) { return &policy->routes[index]; }
 int policy_when_unsure(const struct policy *policy) { return policy->when_unsure; }
 int policy_baseline_model(const struct policy *policy) { return policy->baseline; }
+bool policy_asks(const struct policy *policy) { return policy->asks; }
 
 void policy_warnings(const struct policy *policy, struct buf *out)
 {

@@ -16,6 +16,7 @@ enum {
 	POLICY_MAX_STAGES = 8,
 	POLICY_MAX_ROUTES = 1000,
 	POLICY_MAX_NAME = 64,
+	POLICY_MAX_DESCRIPTION = 1000,
 	POLICY_MAX_MODELS = 16,  /* of one route */
 	POLICY_MAX_REASON = 200, /* bytes; what is cached stays small */
 	POLICY_MAX_PROMPT_BYTES = 256 * 1024,
@@ -56,6 +57,7 @@ struct policy {
 	uint32_t languages; /* bit i: language_at(i); 0: any */
 	struct policy_stage stages[POLICY_MAX_STAGES];
 	uint32_t stage_count;
+	bool asks; /* some stage asks a model */
 	struct policy_inputs inputs;
 	struct guards *guards; /* NULL: none */
 	struct guarded_model *models; /* by index in settings */

@@ -10,7 +10,7 @@
 #include "worker/route/render.h"
 
 struct route_settings {
-	struct str name, topic;
+	struct str name, topic, description;
 	const struct node *models, *on_error, *system, *prompt, *examples, *response_format;
 	int kind;
 	int64_t max_tokens, timeout_ms;
@@ -22,6 +22,8 @@ enum { KIND_ANSWER, KIND_CLARIFICATION };
 static const struct config_option route_options[] = {
 	{.name = "name", .kind = OPTION_STR, .offset = offsetof(struct route_settings, name), .required = true,
 	 .doc = "The label in decisions, metrics and data sets."},
+	{.name = "description", .kind = OPTION_STR, .offset = offsetof(struct route_settings, description),
+	 .doc = "What belongs there, in a sentence or two: the llm stage's model reads it."},
 	{.name = "models", KEEP(models), .doc = "The models that serve it, in order of preference."},
 	{.name = "on_error", KEEP(on_error), .doc = "Models that are asked next when those are down, limited or refuse."},
 	{.name = "topic", .kind = OPTION_STR, .offset = offsetof(struct route_settings, topic),
@@ -209,6 +211,9 @@ static enum rc parse_route(struct policy *policy, const struct settings *setting
 		return rc;
 	route->name = arena_str(&policy->arena, s.name);
 	route->topic = arena_str(&policy->arena, s.topic);
+	route->description = arena_str(&policy->arena, str_trim(s.description));
+	if (route->description.len > POLICY_MAX_DESCRIPTION)
+		return config_error(config_get(node, "description"), err, "a description has at most %d bytes", POLICY_MAX_DESCRIPTION);
 	route->clarification = s.kind == KIND_CLARIFICATION;
 	route->max_tokens = s.max_tokens;
 	route->timeout_ms = s.timeout_ms;

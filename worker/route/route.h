@@ -18,6 +18,7 @@ struct answer_check; /* opaque: an answer check of a route (issue "models" fills
 
 struct route {
 	struct str name;
+	struct str description; /* for a model that chooses routes; data NULL: none */
 	uint16_t *models; /* `models` then `on_error`, in order, without repeats */
 	uint32_t model_count;
 	struct str topic; /* data NULL: a model route; else the destination topic */
@@ -48,6 +49,7 @@ uint32_t policy_route_count(const struct policy *policy);
 const struct route *policy_route(const struct policy *policy, uint32_t index);
 int policy_when_unsure(const struct policy *policy);     /* route index */
 int policy_baseline_model(const struct policy *policy);  /* model index; -1: none */
+bool policy_asks(const struct policy *policy);           /* route_decide may give ROUTE_ASK */
 /* Routes no rule and no stage can choose, thresholds without calibration and the like: one line each, for check-config. */
 void policy_warnings(const struct policy *policy, struct buf *out);
 

@@ -7,6 +7,7 @@ const struct stage_ops *const stage_table[] = {
 	&rules_stage,
 	&semantic_stage,
 	&classifier_stage,
+	&llm_stage,
 	NULL,
 };
 

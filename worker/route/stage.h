@@ -15,10 +15,12 @@
 
 struct policy;
 struct thresholds;
+struct settings;
 
 /* What open gets. All that must last goes into policy->arena. */
 struct stage_setup {
 	struct policy *policy;   /* routes are complete */
+	const struct settings *settings; /* for the models that a stage names */
 	const struct node *node; /* the stage's settings; its place for messages */
 	struct arena *brief;     /* memory that ends with the loading */
 	struct canon *canon;     /* everything that can change this stage's decisions is written here */
@@ -54,6 +56,7 @@ struct stage_ops {
 extern const struct stage_ops rules_stage;
 extern const struct stage_ops semantic_stage;
 extern const struct stage_ops classifier_stage;
+extern const struct stage_ops llm_stage;
 
 /* classifier_stage.c: a stage that always decides, for policy_of_labels: route i is label i. In the policy's arena. */
 struct classifier;

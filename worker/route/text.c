@@ -139,6 +139,12 @@ static struct str cut(struct str s, uint32_t chars, uint32_t max_chars, struct a
 	return buf_view(&out);
 }
 
+struct str text_cut(struct str s, uint32_t max_chars, struct arena *arena)
+{
+	size_t chars = s.len > max_chars ? str_utf8_count(s) : 0;
+	return cut(s, chars < UINT32_MAX ? (uint32_t)chars : UINT32_MAX, max_chars, arena);
+}
+
 struct text *text_read(const struct text_rules *rules, const struct request *req, struct arena *arena)
 {
 	struct text *text = arena_zalloc(arena, sizeof *text);

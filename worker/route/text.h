@@ -25,6 +25,8 @@ struct text {
 
 /* The text of job->req under rules. */
 struct text *text_read(const struct text_rules *rules, const struct request *req, struct arena *arena);
+/* The head and the tail of s, a line break between them, where it has more than max_chars (2 or more). */
+struct str text_cut(struct str s, uint32_t max_chars, struct arena *arena);
 /* The messages' text before strip and cut. */
 struct str text_use(int use, const struct request *req, struct arena *arena);
 /* Everything of the record that a model could get to see: all messages and attributes, uncut. Lengths are of all of it. */

@@ -155,8 +155,8 @@ static void start(struct pool *pool, struct job *job, bool trial, int64_t now_us
 		settle_unstarted(pool, job, &no_name);
 		return;
 	}
-	transfers_start(pool->transfers, tries->body, (struct str){tries->key, IDEMPOTENCY_CHARS}, header_id(job->req.id), timeout_ms,
-	                job);
+	transfers_start(pool->transfers, pool_url(call->purpose), tries->body, (struct str){tries->key, IDEMPOTENCY_CHARS},
+	                header_id(job->req.id), timeout_ms, job);
 }
 
 /* True when calls can start; false while the name is being looked up. */

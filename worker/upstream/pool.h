@@ -71,6 +71,11 @@ void pool_close(struct pool *pool); /* after pool_stop; fine after a failed pool
 void *pool_run(void *pool);         /* the thread */
 void pool_poke(struct pool *pool);  /* wakes the thread. Thread: any. */
 
+/* Which of the URLs there. */
+static inline unsigned pool_url(enum purpose purpose)
+{
+	return purpose == PURPOSE_EMBED ? 1 : 0;
+}
 /* What a model's transfers are made with; texts in arena. Thread: any. */
 struct transfers_setup pool_transfers_setup(const struct model_settings *model, const struct provider *provider,
                                             struct arena *arena);

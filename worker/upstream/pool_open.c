@@ -62,7 +62,7 @@ struct transfers_setup pool_transfers_setup(const struct model_settings *model, 
 		link_local = link_local || str_is(model->allow_addresses.items[i], "link-local");
 	int64_t most = model->concurrency;
 	return (struct transfers_setup){
-	    .url = provider->url(model, arena).data,
+	    .urls = {provider->url(model, PURPOSE_ANSWER, arena).data, provider->url(model, PURPOSE_EMBED, arena).data},
 	    .headers = provider->headers(model, arena),
 	    .concurrency = most < 1 ? 1 : most > CONCURRENCY_MAX ? CONCURRENCY_MAX : (uint32_t)most,
 	    .connect_timeout_ms = model->connect_timeout_ms > 0 ? model->connect_timeout_ms : CONNECT_TIMEOUT_MS,

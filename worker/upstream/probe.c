@@ -16,7 +16,7 @@ static enum rc judge(const struct model_settings *model, const struct transfer_r
 	struct call_class cls = retry_classify(r->end, r->http_status);
 	if (cls.outcome == OUTCOME_OK) {
 		struct provider_answer answer;
-		enum rc rc = provider_openai.parse_answer(r->body, arena, &answer, err);
+		enum rc rc = provider_openai.parse_answer(r->body, PURPOSE_ANSWER, arena, &answer, err);
 		return rc == RC_OK ? rc : err_prefix(err, RC_UNAVAILABLE, "model %.*s at %.*s", STR_ARG(model->name), STR_ARG(model->base_url));
 	}
 	struct provider_error said = {.message = str_of(r->why)};
@@ -43,7 +43,7 @@ enum rc upstream_probe(const struct settings *settings, uint32_t index, int64_t 
 	struct str body = provider_openai.build_request(model, &call, &arena);
 	struct transfer_result result;
 	struct transfer *t;
-	transfers_start(ts, body, STR_NULL, STR_NULL, model->timeout_ms > 0 ? model->timeout_ms : 60000, NULL);
+	transfers_start(ts, pool_url(PURPOSE_ANSWER), body, STR_NULL, STR_NULL, model->timeout_ms > 0 ? model->timeout_ms : 60000, NULL);
 	while ((t = transfers_next(ts, &result)) == NULL)
 		transfers_wait(ts, INT64_MAX);
 	rc = judge(model, &result, &arena, err);

@@ -17,6 +17,10 @@ struct provider_answer {
 	struct str finish_reason, id;
 	int64_t input_tokens, cached_tokens, output_tokens;
 	bool has_usage;
+	const struct token_logprob *tokens; /* of the text, from its start; at most CALL_MAX_TOKENS */
+	uint32_t token_count;
+	const float *vector; /* of an embedding: 1 to CALL_MAX_VECTOR finite values */
+	uint32_t vector_len;
 };
 
 struct provider_error {
@@ -26,14 +30,14 @@ struct provider_error {
 
 struct provider {
 	const char *name;
-	/* The whole URL of a call, the configured query included. */
-	struct str (*url)(const struct model_settings *model, struct arena *arena);
+	/* The whole URL of a call, the configured query included. Two purposes share one, or have one for PURPOSE_EMBED. */
+	struct str (*url)(const struct model_settings *model, enum purpose purpose, struct arena *arena);
 	/* "Name: value" strings of every call, NULL-terminated. */
 	const char *const *(*headers)(const struct model_settings *model, struct arena *arena);
 	/* The same call gives the same bytes, always: the idempotency key depends on it. */
 	struct str (*build_request)(const struct model_settings *model, const struct call *call, struct arena *arena);
-	/* Texts live in scratch or in body. RC_BAD_INPUT: not what the format promises. */
-	enum rc (*parse_answer)(struct str body, struct arena *scratch, struct provider_answer *ret, struct err *err);
+	/* What it gives lives in scratch or in body. RC_BAD_INPUT: not what the format promises for the purpose. */
+	enum rc (*parse_answer)(struct str body, enum purpose purpose, struct arena *scratch, struct provider_answer *ret, struct err *err);
 	void (*classify_error)(int http_status, struct str body, struct arena *scratch, struct provider_error *ret);
 };
 

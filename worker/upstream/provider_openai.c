@@ -1,18 +1,19 @@
 /*
- * provider_openai.c: chat completions as OpenAI defined them and as vLLM, llama.cpp, Ollama, Azure, gateways and most hosted
- * services speak them (POST BASE/chat/completions).
+ * provider_openai.c: chat completions and embeddings as OpenAI defined them and as vLLM, llama.cpp, Ollama, Azure, gateways and
+ * most hosted services speak them (POST BASE/chat/completions, BASE/embeddings).
  *
  * The one idea: the request is the same for all, and where a server differs the configuration says so: params.set adds or
  * replaces a member, params.drop leaves one out, params.rename gives it another name. The answer is a stranger's data:
  * bounded, checked, repaired, and refused when it is not what the format promises.
  *
- * Not here: embeddings (the same base URL, another path and body), streaming, tool calls.
+ * Not here: streaming, tool calls; the numbers of an answer are openai_vectors.c's.
  */
 #include "worker/upstream/provider.h"
 
 #include <math.h>
 
 #include "common/json.h"
+#include "worker/upstream/openai_vectors.h"
 #include "worker/upstream/repair.h"
 
 enum { MESSAGE_MAX = 300, FIELD_MAX = 128, DEPTH = 32, NODES = 200000 };
@@ -33,7 +34,7 @@ static void add_percent(struct buf *out, struct str s)
 	}
 }
 
-static struct str url(const struct model_settings *model, struct arena *arena)
+static struct str url(const struct model_settings *model, enum purpose purpose, struct arena *arena)
 {
 	struct buf out;
 	buf_init(&out, arena, 256);
@@ -41,7 +42,7 @@ static struct str url(const struct model_settings *model, struct arena *arena)
 	while (base.len > 0 && base.data[base.len - 1] == '/')
 		base.len--;
 	buf_str(&out, base);
-	buf_cstr(&out, "/chat/completions");
+	buf_cstr(&out, purpose == PURPOSE_EMBED ? "/embeddings" : "/chat/completions");
 	for (uint32_t i = 0; i < model->query.count; i++) {
 		buf_char(&out, i == 0 ? '?' : '&');
 		add_percent(&out, model->query.items[i].name);
@@ -116,34 +117,52 @@ static size_t request_bytes_expected(const struct call *call)
 	return bytes;
 }
 
+static void add_embedding(struct buf *out, const struct model_settings *model, const struct call *call)
+{
+	buf_cstr(out, ",\"input\":");
+	json_write_str(out, call->message_count != 0 ? call->messages[0].content : STR(""));
+	if (member(out, model, STR("encoding_format")))
+		buf_cstr(out, "\"float\"");
+}
+
+static void add_chat(struct buf *out, const struct model_settings *model, const struct call *call, struct arena *arena)
+{
+	buf_cstr(out, ",\"messages\":[");
+	for (uint32_t i = 0; i < call->message_count; i++) {
+		buf_cstr(out, i == 0 ? "{\"role\":" : ",{\"role\":");
+		json_write_str(out, call->messages[i].role);
+		buf_cstr(out, ",\"content\":");
+		json_write_str(out, call->messages[i].content);
+		buf_char(out, '}');
+	}
+	buf_char(out, ']');
+	if (call->max_tokens > 0 && member(out, model, STR("max_tokens")))
+		buf_i64(out, call->max_tokens);
+	if (isfinite(call->temperature) && member(out, model, STR("temperature")))
+		json_write_double(out, call->temperature);
+	if (call->stop_count > 0 && member(out, model, STR("stop"))) {
+		for (uint32_t i = 0; i < call->stop_count; i++) {
+			buf_char(out, i == 0 ? '[' : ',');
+			json_write_str(out, call->stop[i]);
+		}
+		buf_char(out, ']');
+	}
+	if (call->response_format.data != NULL && member(out, model, STR("response_format")))
+		add_response_format(out, call->response_format, arena);
+	if (call->logprobs && member(out, model, STR("logprobs")))
+		buf_cstr(out, "true");
+}
+
 static struct str build_request(const struct model_settings *model, const struct call *call, struct arena *arena)
 {
 	struct buf out;
 	buf_init(&out, arena, request_bytes_expected(call));
 	buf_cstr(&out, "{\"model\":");
 	json_write_str(&out, model->model.data != NULL ? model->model : model->name);
-	buf_cstr(&out, ",\"messages\":[");
-	for (uint32_t i = 0; i < call->message_count; i++) {
-		buf_cstr(&out, i == 0 ? "{\"role\":" : ",{\"role\":");
-		json_write_str(&out, call->messages[i].role);
-		buf_cstr(&out, ",\"content\":");
-		json_write_str(&out, call->messages[i].content);
-		buf_char(&out, '}');
-	}
-	buf_char(&out, ']');
-	if (call->max_tokens > 0 && member(&out, model, STR("max_tokens")))
-		buf_i64(&out, call->max_tokens);
-	if (isfinite(call->temperature) && member(&out, model, STR("temperature")))
-		json_write_double(&out, call->temperature);
-	if (call->stop_count > 0 && member(&out, model, STR("stop"))) {
-		for (uint32_t i = 0; i < call->stop_count; i++) {
-			buf_char(&out, i == 0 ? '[' : ',');
-			json_write_str(&out, call->stop[i]);
-		}
-		buf_char(&out, ']');
-	}
-	if (call->response_format.data != NULL && member(&out, model, STR("response_format")))
-		add_response_format(&out, call->response_format, arena);
+	if (call->purpose == PURPOSE_EMBED)
+		add_embedding(&out, model, call);
+	else
+		add_chat(&out, model, call, arena);
 	for (uint32_t i = 0; i < model->params_set.count; i++) {
 		json_key(&out, arena_cstr(arena, model->params_set.items[i].name));
 		buf_str(&out, model->params_set.items[i].value); /* JSON, as the settings wrote it */
@@ -189,15 +208,8 @@ static bool content_text(const struct json *message, struct arena *scratch, stru
 	return ret->data != NULL;
 }
 
-static enum rc parse_answer(struct str body, struct arena *scratch, struct provider_answer *ret, struct err *err)
+static enum rc parse_chat(const struct json *root, enum purpose purpose, struct arena *scratch, struct provider_answer *ret, struct err *err)
 {
-	const struct json *root;
-	struct json_limits limits = {.max_depth = DEPTH, .max_nodes = NODES};
-	if (json_parse(scratch, body, limits, &root, err) != RC_OK) {
-		struct str mended = repair_json(body, scratch);
-		if (mended.data == body.data || json_parse(scratch, mended, limits, &root, err) != RC_OK)
-			return err_prefix(err, RC_BAD_INPUT, "the answer is not JSON");
-	}
 	const struct json *choice = json_path(root, STR("choices.0"));
 	const struct json *message = json_get(choice, STR("message"));
 	struct str text;
@@ -206,17 +218,34 @@ static enum rc parse_answer(struct str body, struct arena *scratch, struct provi
 		                                  "/chat/completions follows?");
 	if (text.len > 0 && memchr(text.data, '\0', text.len) != NULL)
 		return err_set(err, RC_BAD_INPUT, "the answer's text holds a NUL character");
+	ret->text = text;
+	ret->finish_reason = cut(json_str(json_get(choice, STR("finish_reason"))));
+	if (purpose == PURPOSE_ROUTER)
+		openai_logprobs(choice, scratch, ret);
+	return RC_OK;
+}
+
+static enum rc parse_answer(struct str body, enum purpose purpose, struct arena *scratch, struct provider_answer *ret, struct err *err)
+{
+	const struct json *root;
+	struct json_limits limits = {.max_depth = DEPTH, .max_nodes = NODES};
+	if (json_parse(scratch, body, limits, &root, err) != RC_OK) {
+		struct str mended = repair_json(body, scratch);
+		if (mended.data == body.data || json_parse(scratch, mended, limits, &root, err) != RC_OK)
+			return err_prefix(err, RC_BAD_INPUT, "the answer is not JSON");
+	}
 	const struct json *usage = json_get(root, STR("usage"));
-	*ret = (struct provider_answer){
-	    .text = text,
-	    .finish_reason = cut(json_str(json_get(choice, STR("finish_reason")))),
+	struct provider_answer answer = {
 	    .id = cut(json_str(json_get(root, STR("id")))),
 	    .input_tokens = count_at(usage, "prompt_tokens"),
 	    .cached_tokens = count_at(usage, "prompt_tokens_details.cached_tokens"),
 	    .output_tokens = count_at(usage, "completion_tokens"),
 	    .has_usage = usage != NULL && usage->kind == JSON_MAP,
 	};
-	return RC_OK;
+	enum rc rc = purpose == PURPOSE_EMBED ? openai_vector(root, scratch, &answer, err) : parse_chat(root, purpose, scratch, &answer, err);
+	if (rc == RC_OK)
+		*ret = answer;
+	return rc;
 }
 
 /* OpenAI {"error":{"message","code"}}; others {"error":"text"}, {"message"}, {"detail"}; or any text at all. */

@@ -106,13 +106,13 @@ static const char *advice(const struct transfer_result *r, enum outcome outcome)
 	}
 }
 
-static void classify(struct pool *pool, struct ending *e)
+static void classify(struct pool *pool, enum purpose purpose, struct ending *e)
 {
 	const struct transfer_result *r = e->result;
 	struct err err;
 	e->cls = retry_classify(r->end, r->http_status);
 	if (e->cls.outcome == OUTCOME_OK) {
-		if (pool->provider->parse_answer(r->body, &pool->scratch, &e->answer, &err) == RC_OK)
+		if (pool->provider->parse_answer(r->body, purpose, &pool->scratch, &e->answer, &err) == RC_OK)
 			return;
 		e->cls = retry_classify(TRANSFER_NOT_HTTP, 0);
 		e->reason = arena_str(&pool->scratch, str_of(err.text));
@@ -202,11 +202,29 @@ static void tell_breaker(struct pool *pool, const struct job *job, const struct 
 		         LOG_I("ms", (pool->breaker.until_us - e->now_us) / 1000), LOG_S("reason", e->reason));
 }
 
+/* What only the router's own questions bring. */
+static void keep_numbers(struct job *job, const struct provider_answer *answer)
+{
+	struct call *call = &job->call;
+	struct token_logprob *tokens = arena_array(&job->arena, answer->token_count, sizeof *tokens);
+	for (uint32_t i = 0; i < answer->token_count; i++)
+		tokens[i] = (struct token_logprob){arena_str(&job->arena, answer->tokens[i].token), answer->tokens[i].logprob};
+	call->tokens = tokens;
+	call->token_count = answer->token_count;
+	float *vector = arena_array(&job->arena, answer->vector_len, sizeof *vector);
+	if (answer->vector_len != 0)
+		memcpy(vector, answer->vector, answer->vector_len * sizeof *vector);
+	call->vector = vector;
+	call->vector_len = answer->vector_len;
+}
+
 static void deliver(struct pool *pool, struct job *job, const struct ending *e, const struct attempt *a)
 {
 	struct call *call = &job->call;
 	call->model = pool->index;
 	call->text = arena_str(&job->arena, e->answer.text);
+	if (e->answer.token_count != 0 || e->answer.vector_len != 0)
+		keep_numbers(job, &e->answer);
 	call->finish_reason = arena_str(&job->arena, e->answer.finish_reason);
 	struct str id = e->result->request_id.data != NULL ? e->result->request_id : e->answer.id;
 	call->provider_request_id = id.data != NULL ? arena_str(&job->arena, repair_line(id, 128, &pool->scratch)) : STR_NULL;
@@ -275,7 +293,7 @@ void settle_unstarted(struct pool *pool, struct job *job, const struct transfer_
 {
 	struct ending e = {.result = result, .now_us = clock_mono_us()};
 	arena_reset(&pool->scratch);
-	classify(pool, &e);
+	classify(pool, job->call.purpose, &e);
 	const struct attempt *a = note(pool, job, &e);
 	tell_breaker(pool, job, &e);
 	if (e.cls.outcome == OUTCOME_OK)

@@ -52,6 +52,7 @@ struct transfer {
 	struct shard *shard;
 	struct transfer *next_free;
 	uint32_t at; /* place in transfers.active while it runs */
+	unsigned url; /* which of the setup's it has */
 	void *owner;
 	struct body body;
 	size_t header_bytes;
@@ -84,7 +85,7 @@ struct transfers {
 	struct body spare[SPARE_BODIES];
 	uint32_t spare_count;
 	struct curl_slist *headers, *names;
-	CURLU *url; /* read once: a fifth of a call's instructions otherwise */
+	CURLU *urls[TRANSFER_URLS]; /* read once: a fifth of a call's instructions otherwise */
 	uint32_t names_version;
 	struct epoll_event events[EVENTS];
 };
@@ -192,10 +193,12 @@ enum rc transfers_open(const struct transfers_setup *setup, struct transfers **r
 		return err_set(err, RC_FATAL, "libcurl does not start");
 	struct transfers *ts = heap_zalloc(1, sizeof *ts);
 	ts->setup = *setup;
-	ts->url = curl_url();
 	enum rc rc = sockets_open(&ts->sockets, err);
-	if (rc == RC_OK && (ts->url == NULL || curl_url_set(ts->url, CURLUPART_URL, setup->url, 0) != CURLUE_OK))
-		rc = err_set(err, RC_BAD_INPUT, "%s is not a URL", setup->url);
+	for (unsigned i = 0; i < TRANSFER_URLS && rc == RC_OK; i++) {
+		ts->urls[i] = curl_url();
+		if (ts->urls[i] == NULL || curl_url_set(ts->urls[i], CURLUPART_URL, setup->urls[i], 0) != CURLUE_OK)
+			rc = err_set(err, RC_BAD_INPUT, "%s is not a URL", setup->urls[i]);
+	}
 	if (rc != RC_OK) {
 		transfers_close(ts);
 		return rc;
@@ -241,7 +244,8 @@ void transfers_close(struct transfers *ts)
 	curl_slist_free_all(ts->headers);
 	curl_slist_free_all(ts->names);
 	sockets_close(&ts->sockets);
-	curl_url_cleanup(ts->url);
+	for (unsigned i = 0; i < TRANSFER_URLS; i++)
+		curl_url_cleanup(ts->urls[i]);
 	free(ts->all);
 	free(ts->active);
 	free(ts->shards);
@@ -252,7 +256,7 @@ void transfers_close(struct transfers *ts)
 static void set_options(struct transfers *ts, struct transfer *t)
 {
 	CURL *e = t->easy;
-	curl_easy_setopt(e, CURLOPT_CURLU, ts->url);
+	curl_easy_setopt(e, CURLOPT_CURLU, ts->urls[0]);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, t);
 	curl_easy_setopt(e, CURLOPT_POST, 1L);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -263,7 +267,7 @@ static void set_options(struct transfers *ts, struct transfer *t)
 	curl_easy_setopt(e, CURLOPT_NOPROGRESS, 1L);
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	/* Only where ALPN can bring HTTP/2: plain connections would wait for one another at the start. */
-	curl_easy_setopt(e, CURLOPT_PIPEWAIT, strncmp(ts->setup.url, "https:", 6) == 0 ? 1L : 0L);
+	curl_easy_setopt(e, CURLOPT_PIPEWAIT, strncmp(ts->setup.urls[0], "https:", 6) == 0 ? 1L : 0L);
 	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 30L);
@@ -326,10 +330,13 @@ static void set_headers(struct transfers *ts, struct transfer *t, struct str key
 	t->head = head;
 }
 
-struct transfer *transfers_start(struct transfers *ts, struct str body, struct str key, struct str record_id, int64_t timeout_ms,
-                                 void *owner)
+struct transfer *transfers_start(struct transfers *ts, unsigned url, struct str body, struct str key, struct str record_id,
+                                 int64_t timeout_ms, void *owner)
 {
 	struct transfer *t = take(ts);
+	if (url != t->url)
+		curl_easy_setopt(t->easy, CURLOPT_CURLU, ts->urls[url]);
+	t->url = url;
 	t->owner = owner;
 	t->header_bytes = 0;
 	t->too_large = t->too_many_headers = t->address_refused = false;

@@ -15,11 +15,11 @@
 #include "common/err.h"
 #include "common/str.h"
 
-enum { TRANSFER_KEY_CHARS = 32, TRANSFER_ID_MAX = 200 };
+enum { TRANSFER_KEY_CHARS = 32, TRANSFER_ID_MAX = 200, TRANSFER_URLS = 2 };
 
 struct transfers;
 struct transfers_setup {
-	const char *url;            /* whole, with the query */
+	const char *urls[TRANSFER_URLS]; /* whole, with the query; on one host */
 	const char *const *headers; /* "Name: value", NULL-terminated; those of every call */
 	uint32_t concurrency;
 	int64_t connect_timeout_ms, max_answer_bytes;
@@ -56,9 +56,10 @@ void transfers_close(struct transfers *ts); /* cancels what runs; NULL is fine *
 /* "host:port:address,address", as the resolver wrote it; data NULL: the address is in the URL. Copied. */
 void transfers_resolve(struct transfers *ts, struct str hosts);
 
-/* key: TRANSFER_KEY_CHARS characters, or data NULL. record_id: sent as x-record-id, or data NULL. Never NULL. */
-struct transfer *transfers_start(struct transfers *ts, struct str body, struct str key, struct str record_id, int64_t timeout_ms,
-                                 void *owner);
+/* url: which of the setup's. key: TRANSFER_KEY_CHARS characters, or data NULL. record_id: sent as x-record-id, or data NULL. Never
+ * NULL. */
+struct transfer *transfers_start(struct transfers *ts, unsigned url, struct str body, struct str key, struct str record_id,
+                                 int64_t timeout_ms, void *owner);
 void transfers_cancel(struct transfers *ts, struct transfer *t); /* closes its connection; gives it back */
 void transfers_give(struct transfers *ts, struct transfer *t);   /* a finished one, for reuse */
 
