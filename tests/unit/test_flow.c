@@ -30,6 +30,17 @@ static const char policy_text[] =
     "      - {name: greeting, when: {keywords: [hello]}, route: quick}\n"
     "      - {name: angry, when: {keywords: [lawyer]}, route: person, priority: 5}\n";
 
+static const char asking_policy_text[] =
+    "name: asking\n"
+    "when_unsure: careful\n"
+    "routes:\n"
+    "  - {name: quick, models: [little]}\n"
+    "  - {name: careful, models: [big]}\n"
+    "  - {name: person, topic: human.review}\n"
+    "stages:\n"
+    "  - rules: [{name: greeting, when: {keywords: [hello]}, route: quick}]\n"
+    "  - llm: {model: little, prompt: router.md, accept: 0.5, timeout: 4s}\n";
+
 static const char config_text[] =
     "kafka: {brokers: 'localhost:1'}\n"
     "input: {topics: [in], format: json}\n"
@@ -45,10 +56,11 @@ struct road {
 	struct policy *policy;
 	struct wire *wire;
 	struct cache *cache;
+	struct metrics *metrics;
 	struct tally *tally;
 	struct job_pool *pool;
 	struct flow *flow;
-	struct list called, handed_back;
+	struct list called, handed_back, woken;
 	struct lease lease;
 	unsigned awaiting;
 };
@@ -81,25 +93,39 @@ static void unpin(void *ctx, struct job *job)
 	policy_unref(job->dec.policy);
 }
 
-static int open_road(void **state)
+static void take_woken(void *ctx, struct list *jobs)
+{
+	list_join(&((struct road *)ctx)->woken, jobs);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static int open_road_of(void **state, const char *policy)
 {
 	struct road *road = heap_zalloc(1, sizeof *road);
 	struct err err = {""};
 	(void)snprintf(road->folder, sizeof road->folder, "/tmp/pointsman-flow-XXXXXX"); /* fits */
 	assert_non_null(mkdtemp(road->folder));
 	char path[128], config[2048];
+	(void)snprintf(path, sizeof path, "%s/router.md", road->folder); /* fits */
+	write_file(path, "Choose one of:\n{routes}\n");
 	(void)snprintf(path, sizeof path, "%s/policy.yaml", road->folder); /* fits */
-	FILE *file = fopen(path, "w");
-	assert_non_null(file);
-	assert_true(fputs(policy_text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
+	write_file(path, policy);
 	(void)snprintf(config, sizeof config, "%s%s\n", config_text, path); /* fits */
 	if (settings_parse("road.yaml", str_of(config), &road->settings, &err) != RC_OK ||
 	    policy_load(path, &road->settings, &road->policy, &err) != RC_OK ||
 	    wire_open(&road->settings, NULL, &road->wire, &err) != RC_OK ||
 	    cache_open(&road->settings, NULL, NULL, &road->cache, &err) != RC_OK)
 		fail_msg("%s", err.text);
-	road->tally = tally_new(NULL);
+	cache_on_resume(road->cache, take_woken, road);
+	road->metrics = metrics_new();
+	road->tally = tally_new(road->metrics);
 	road->pool = job_pool_new(64, 1 << 24, unpin, road);
 	atomic_store(&road->lease.state, LEASE_LIVE);
 	const struct flow_shop shop = {
@@ -110,6 +136,16 @@ static int open_road(void **state)
 	road->flow = flow_new(&shop);
 	*state = road;
 	return 0;
+}
+
+static int open_road(void **state)
+{
+	return open_road_of(state, policy_text);
+}
+
+static int open_asking_road(void **state)
+{
+	return open_road_of(state, asking_policy_text);
 }
 
 static void give_all(struct road *road, struct list *jobs)
@@ -124,15 +160,19 @@ static int close_road(void **state)
 	char path[128];
 	give_all(road, &road->called);
 	give_all(road, &road->handed_back);
+	give_all(road, &road->woken);
 	flow_free(road->flow);
 	cache_close(road->cache);
 	wire_close(road->wire);
 	job_pool_free(road->pool);
 	tally_free(road->tally);
+	metrics_free(road->metrics);
 	policy_unref(road->policy);
 	settings_free(&road->settings);
 	(void)snprintf(path, sizeof path, "%s/policy.yaml", road->folder); /* fits */
 	(void)unlink(path);        /* a test's temporary file */
+	(void)snprintf(path, sizeof path, "%s/router.md", road->folder); /* fits */
+	(void)unlink(path);        /* likewise */
 	(void)rmdir(road->folder); /* likewise */
 	free(road);
 	return 0;
@@ -437,6 +477,216 @@ static void a_record_that_waited_over_a_reload_is_decided_under_the_new_policy(v
 	job_pool_give(road->pool, job);
 }
 
+/* ---- stages that ask a model ----------------------------------------------------------------------------------------- */
+
+enum { TWINS = 40 };
+
+static void send_all(struct road *road, struct list *jobs)
+{
+	while (jobs->count != 0) {
+		struct list batch = {0};
+		while (batch.count < FLOW_BATCH && jobs->count != 0)
+			list_push(&batch, list_pop(jobs));
+		flow_batch(road->flow, &batch);
+	}
+}
+
+/* Records of one prompt, half of them in one batch with the first. */
+static void send_twins(struct road *road)
+{
+	struct list batch = {0};
+	for (unsigned i = 0; i < TWINS; i++) {
+		list_push(&batch, &record(road, 100 + i, "{\"prompt\":\"where is my parcel\"}")->link);
+		if (i == TWINS / 2)
+			send_all(road, &batch);
+	}
+	send_all(road, &batch);
+}
+
+static struct job *question(struct road *road)
+{
+	struct job *job = popped(&road->called);
+	assert_int_equal(job->state, JOB_ASKING);
+	assert_int_equal(job->call.purpose, PURPOSE_ROUTER);
+	assert_int_equal(job->call.model_count, 1);
+	assert_int_equal(job->call.models[0], 0);
+	return job;
+}
+
+/* What a pool does with a question. */
+static void answer(struct road *road, struct job *job, const char *text)
+{
+	job->call.outcome = text != NULL ? OUTCOME_OK : OUTCOME_MODEL_UNAVAILABLE;
+	job->call.text = str_of(text);
+	job->call.message = text != NULL ? STR_NULL : STR("no connection");
+	job->call.cost_usd = 0.25;
+	job->call.model = 0;
+	job->called_us = job->answered_us = clock_mono_us();
+	send(road, job);
+}
+
+static uint64_t questions(struct road *road, const char *result)
+{
+	struct counter *c = metrics_counter(road->metrics, "pointsman_router_questions_total", "", LABELS("stage", "llm", "result", result));
+	return atomic_load(&c->value);
+}
+
+static void identical_prompts_ask_once_and_share_the_answer(void **state)
+{
+	struct road *road = *state;
+	send_twins(road);
+	assert_int_equal(road->called.count, 1);
+	struct job *job = question(road);
+	int64_t left_us = job->call.deadline_us - clock_mono_us();
+	assert_in_range(left_us, 1, 4000000); /* the question's own end, not the record's */
+	answer(road, job, "{\"route\":\"quick\",\"confidence\":0.8}");
+	assert_int_equal(road->called.count, 1);
+	assert_int_equal(road->woken.count, TWINS - 1);
+	send_all(road, &road->woken);
+	assert_int_equal(road->called.count, TWINS);
+	for (unsigned i = 0; i < TWINS; i++) {
+		job = popped(&road->called);
+		assert_int_equal(job->state, JOB_DECIDED);
+		assert_text(job->dec.route_name, "quick");
+		assert_int_equal(job->dec.cache, i == 0 ? CACHE_MISS : CACHE_SHARED);
+		assert_true(job->dec.cost_usd == (i == 0 ? 0.25 : 0));
+		/* nothing of the question is left in the answer's call */
+		assert_int_equal(job->call.purpose, PURPOSE_ANSWER);
+		assert_int_equal(job->call.attempt_count, 0);
+		assert_true(job->call.cost_usd == 0 && job->call.text.data == NULL && job->call.model == -1 && job->called_us == 0);
+		assert_int_equal(job->call.attempts_left, road->settings.engine.attempts);
+		assert_int_equal(job->call.deadline_us, job->deadline_us);
+		job_pool_give(road->pool, job);
+	}
+	send(road, record(road, 200, "{\"prompt\":\"where is my parcel\"}"));
+	job = popped(&road->called);
+	assert_int_equal(job->dec.cache, CACHE_NEAR);
+	job_pool_give(road->pool, job);
+	assert_int_equal(questions(road, "decided"), 1);
+}
+
+static void when_the_first_question_fails_another_asks_and_then_all_go_on(void **state)
+{
+	struct road *road = *state;
+	send_twins(road);
+	answer(road, question(road), NULL);
+	struct job *job = popped(&road->called); /* the first is not decided by anybody: the safe route, and not kept */
+	assert_text(job->dec.route_name, "careful");
+	assert_true(job->dec.degraded && job->dec.unsure);
+	job_pool_give(road->pool, job);
+	assert_int_equal(road->woken.count, TWINS - 1);
+	send_all(road, &road->woken);
+	assert_int_equal(road->called.count, 1); /* one more asks, the others wait for it */
+	answer(road, question(road), "kb? person? who knows");
+	job = popped(&road->called);
+	assert_text(job->dec.route_name, "careful");
+	job_pool_give(road->pool, job);
+	assert_int_equal(road->woken.count, TWINS - 2);
+	send_all(road, &road->woken); /* nobody waits a third time */
+	assert_int_equal(road->called.count, TWINS - 2);
+	struct list asked = road->called;
+	road->called = (struct list){0};
+	for (struct link *link; (link = list_pop(&asked)) != NULL;)
+		answer(road, LINK_OWNER(struct job, link, link), "{\"route\":\"person\",\"confidence\":1}");
+	assert_int_equal(road->handed_back.count, TWINS - 2);
+	assert_int_equal(road->woken.count, 0);
+	assert_int_equal(questions(road, "model_unavailable"), 1);
+	assert_int_equal(questions(road, "no_object"), 1);
+	assert_int_equal(questions(road, "decided"), TWINS - 2);
+}
+
+static void a_leader_whose_partition_is_lost_lets_the_others_go_on(void **state)
+{
+	struct road *road = *state;
+	struct lease lost = {.state = LEASE_LIVE};
+	struct job *leader = record(road, 99, "{\"prompt\":\"where is my parcel\"}");
+	leader->rec.lease = &lost;
+	send(road, leader);
+	send_twins(road);
+	struct job *job = question(road);
+	assert_ptr_equal(job, leader);
+	atomic_store(&lost.state, LEASE_DEAD);
+	assert_true(job_advance(job, JOB_DROPPED)); /* as a pool does */
+	send(road, job);
+	job_pool_give(road->pool, popped(&road->handed_back));
+	assert_int_equal(road->woken.count, TWINS);
+	send_all(road, &road->woken);
+	assert_int_equal(road->called.count, 1);
+	answer(road, question(road), "{\"route\":\"quick\",\"confidence\":0.8}");
+	send_all(road, &road->woken);
+	assert_int_equal(road->called.count, TWINS);
+	for (unsigned i = 0; i < TWINS; i++) {
+		job = popped(&road->called);
+		assert_text(job->dec.route_name, "quick");
+		assert_int_equal(job->dec.cache, i == 0 ? CACHE_MISS : CACHE_SHARED);
+		job_pool_give(road->pool, job);
+	}
+}
+
+static void who_waits_comes_back_when_its_partition_goes_or_the_worker_stops(void **state)
+{
+	struct road *road = *state;
+	send_twins(road);
+	struct job *leader = question(road);
+	atomic_store(&road->lease.state, LEASE_DRAINING);
+	cache_unpark(road->cache); /* as the engine does when leases change */
+	assert_int_equal(road->woken.count, TWINS - 1);
+	send_all(road, &road->woken);
+	assert_int_equal(road->handed_back.count, TWINS - 1);
+	for (struct link *link; (link = list_pop(&road->handed_back)) != NULL;) {
+		struct job *job = LINK_OWNER(struct job, link, link);
+		assert_int_equal(job->state, JOB_DROPPED);
+		job_pool_give(road->pool, job);
+	}
+	job_pool_give(road->pool, leader);
+	atomic_store(&road->lease.state, LEASE_LIVE);
+}
+
+static void a_question_that_sends_to_a_topic_leaves_no_answer_behind(void **state)
+{
+	struct road *road = *state;
+	send(road, record(road, 300, "{\"id\":\"q\",\"prompt\":\"get me a person\"}"));
+	answer(road, question(road), "{\"route\":\"person\",\"confidence\":0.9}");
+	struct job *job = popped(&road->handed_back);
+	assert_int_equal(job->outcome, OUTCOME_FORWARDED);
+	assert_text(field(job, OUTPUT_DECISION, "route"), "person");
+	assert_text(field(job, OUTPUT_DECISION, "stage"), "llm");
+	const struct json *tree;
+	double cost, call_cost;
+	assert_int_equal(json_parse(&job->arena, output_of(job, OUTPUT_DECISION)->value, (struct json_limits){0}, &tree, NULL), RC_OK);
+	assert_true(json_double(json_path(tree, STR("decision_cost_usd")), &cost) && cost == 0.25);
+	assert_true(json_double(json_path(tree, STR("call_cost_usd")), &call_cost) && call_cost == 0);
+	assert_int_equal(json_path(tree, STR("attempts"))->count, 0);
+	assert_true(json_double(json_path(tree, STR("trace.1.cost_usd")), &cost) && cost == 0.25);
+	job_pool_give(road->pool, job);
+}
+
+/* The answer may come after a reload; the key that it is kept under, and that others wait for, is the old policy's. */
+static void a_reload_during_the_question_loses_nobody(void **state)
+{
+	struct road *road = *state;
+	struct err err = {""};
+	char path[128];
+	send_twins(road);
+	struct job *leader = question(road);
+	policy_unref(road->policy);
+	(void)snprintf(path, sizeof path, "%s/policy.yaml", road->folder); /* fits */
+	write_file(path, policy_text);
+	if (policy_load(path, &road->settings, &road->policy, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	answer(road, leader, "{\"route\":\"quick\",\"confidence\":0.8}");
+	job_pool_give(road->pool, popped(&road->called));
+	assert_int_equal(road->woken.count, TWINS - 1);
+	send_all(road, &road->woken); /* decided by the new policy, which asks nobody */
+	assert_int_equal(road->called.count, TWINS - 1);
+	for (struct link *link; (link = list_pop(&road->called)) != NULL;) {
+		struct job *job = LINK_OWNER(struct job, link, link);
+		assert_text(job->dec.route_name, "careful");
+		assert_ptr_equal(job->dec.policy, road->policy);
+		job_pool_give(road->pool, job);
+	}
+}
+
 static void jobs_that_are_still_out_at_the_end_give_their_policy_back(void **state)
 {
 	struct road *road = *state;
@@ -462,6 +712,13 @@ int main(void)
 		ON_A_ROAD(a_record_that_waited_longer_than_the_default_expires_without_a_call),
 		ON_A_ROAD(a_record_that_waited_over_a_reload_is_decided_under_the_new_policy),
 		ON_A_ROAD(jobs_that_are_still_out_at_the_end_give_their_policy_back),
+#define ON_AN_ASKING_ROAD(test) cmocka_unit_test_setup_teardown(test, open_asking_road, close_road)
+		ON_AN_ASKING_ROAD(identical_prompts_ask_once_and_share_the_answer),
+		ON_AN_ASKING_ROAD(when_the_first_question_fails_another_asks_and_then_all_go_on),
+		ON_AN_ASKING_ROAD(a_leader_whose_partition_is_lost_lets_the_others_go_on),
+		ON_AN_ASKING_ROAD(who_waits_comes_back_when_its_partition_goes_or_the_worker_stops),
+		ON_AN_ASKING_ROAD(a_question_that_sends_to_a_topic_leaves_no_answer_behind),
+		ON_AN_ASKING_ROAD(a_reload_during_the_question_loses_nobody),
 	};
 	return cmocka_run_group_tests_name("flow", tests, NULL, NULL);
 }
