@@ -69,8 +69,7 @@ bool cache_park(struct cache *cache, const uint8_t key[CACHE_KEY_BYTES], struct 
 void cache_tick(struct cache *cache, int64_t now_us); /* ends claims that are over. Thread: any */
 void cache_unpark(struct cache *cache);               /* hands back all that is parked. Thread: any */
 
-/* For check-config: connects and PINGs. RC_UNAVAILABLE with words. */
-enum rc cache_ping(const struct settings *settings, struct err *err);
+enum rc cache_ping(const struct settings *settings, struct err *err); /* for check-config; RC_UNAVAILABLE with words */
 bool cache_redis_up(const struct cache *cache); /* false also without Redis */
 
 struct cache_counts {
