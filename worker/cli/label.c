@@ -10,6 +10,7 @@
 #include "worker/cli/cli.h"
 #include "worker/cli/label_file.h"
 #include "worker/cli/label_screen.h"
+#include "worker/cli/rows.h"
 #include "worker/cli/terminal.h"
 #include "worker/lab/decide.h"
 #include "worker/lab/label_book.h"
@@ -53,19 +54,18 @@ struct asked {
 
 struct work {
 	const struct asked *asked;
-	struct arena arena, brief;
+	struct arena brief;
 	struct settings settings;
 	struct policy *policy;
 	struct str labels[LABEL_KEYS_MAX];
 	char keys[LABEL_KEYS_MAX];
-	uint32_t label_count, row_count;
-	struct dataset_row *rows;
+	uint32_t label_count;
+	struct rows rows;
 	struct label_book *book;
 	struct label_file *file;
 	struct terminal *terminal;
 	struct decider *decider;
 	uint32_t foreign;
-	int64_t bad;
 	bool has_settings;
 };
 enum { ANSWER_OPEN = -2, ANSWER_NONE = -1 };
@@ -113,32 +113,13 @@ static int read_policy(const struct command *self, struct work *w)
 
 static int read_rows(struct work *w)
 {
-	struct dataset *ds = NULL;
-	struct err err;
-	int code = EXIT_DONE;
-	if (dataset_open(w->asked->data, w->asked->fields, w->asked->field_count, &ds, &err) != RC_OK)
-		return cli_fail(&err, EXIT_CONFIG);
-	while (code == EXIT_DONE) {
-		enum dataset_step step = dataset_next(ds, &w->arena, &w->rows[w->row_count], &err);
-		if (step == DATASET_END)
-			break;
-		if (step == DATASET_ROW && ++w->row_count < MOST_ROWS)
-			continue;
-		if (step == DATASET_ROW) {
-			(void)err_set(&err, RC_BAD_INPUT, "%s: more than %d rows; pointsman sample picks those worth a label", w->asked->data, MOST_ROWS - 1);
-			code = EXIT_CONFIG;
-		} else if (step == DATASET_FAILED || !w->asked->skip_bad)
-			code = EXIT_CONFIG;
-		else
-			w->bad++;
-		fprintf(stderr, "%s\n", err.text);
-	}
-	dataset_close(ds);
-	if (code == EXIT_DONE && w->row_count == 0) {
-		fprintf(stderr, "%s: there is no row in it\n", w->asked->data);
-		code = EXIT_CONFIG;
-	}
-	return code;
+	struct rows_asked asked = {.file = w->asked->data, .fields = w->asked->fields, .field_count = w->asked->field_count, .most = MOST_ROWS,
+	                           .skip_bad = w->asked->skip_bad};
+	int code = rows_read(&asked, &w->rows);
+	if (code != EXIT_DONE || w->rows.seen == w->rows.count)
+		return code;
+	fprintf(stderr, "%s: more than %d rows; pointsman sample picks those worth a label\n", w->asked->data, MOST_ROWS);
+	return EXIT_CONFIG;
 }
 
 /* What earlier runs have answered. */
@@ -148,7 +129,7 @@ static int recall(struct work *w)
 	struct err err;
 	struct dataset_row row;
 	enum dataset_step step = DATASET_ROW;
-	w->book = label_book_new(w->rows, w->row_count);
+	w->book = label_book_new(w->rows.all, w->rows.count);
 	if (dataset_open(w->asked->out, NULL, 0, &ds, &err) != RC_OK)
 		return cli_fail(&err, EXIT_FAILED);
 	while (step == DATASET_ROW && (step = dataset_next(ds, &w->brief, &row, &err)) == DATASET_ROW) {
@@ -175,7 +156,7 @@ static int32_t propose(const struct work *w, uint32_t row, struct str *ret_name)
 	struct decided d;
 	if (w->decider == NULL)
 		return ANSWER_OPEN;
-	decider_run(w->decider, &w->rows[row].req, 1, &d);
+	decider_run(w->decider, &w->rows.all[row].req, 1, &d);
 	*ret_name = policy_route(w->policy, (uint32_t)d.route)->name;
 	return d.unsure ? ANSWER_OPEN : label_of(w, *ret_name);
 }
@@ -185,7 +166,7 @@ static enum rc answer(struct work *w, uint32_t row, int32_t label, struct err *e
 	struct row_member member = {"label", row_json(label >= 0 ? w->labels[label] : STR_NULL, &w->brief)};
 	struct buf line;
 	buf_init(&line, &w->brief, 1024);
-	row_write(&line, &w->rows[row], &member, 1, &w->brief);
+	row_write(&line, &w->rows.all[row], &member, 1, &w->brief);
 	enum rc rc = label_file_add(w->file, buf_view(&line), err);
 	if (rc == RC_OK)
 		label_book_answer(w->book, row);
@@ -214,7 +195,7 @@ struct turn {
 static void draw(struct work *w, struct turn *turn)
 {
 	const char *no_colour = getenv("NO_COLOR");
-	struct label_view view = {.row = &w->rows[turn->row], .number = turn->row + 1, .total = w->row_count, .answered = label_book_answered(w->book),
+	struct label_view view = {.row = &w->rows.all[turn->row], .number = turn->row + 1, .total = w->rows.count, .answered = label_book_answered(w->book),
 	                          .skipped = label_book_skipped(w->book), .labels = w->labels, .keys = w->keys, .label_count = w->label_count,
 	                          .shown = w->asked->shown, .shown_count = w->asked->shown_count, .message = turn->message, .top = turn->top,
 	                          .bold = no_colour == NULL || no_colour[0] == '\0'};
@@ -294,16 +275,16 @@ static void tell(const struct work *w)
 {
 	uint32_t answered = label_book_answered(w->book), skipped = label_book_skipped(w->book);
 	if (w->asked->json) {
-		printf("{\"rows\":%u,\"labelled\":%u,\"skipped\":%u,\"left\":%u,\"bad_rows\":%lld,\"answers_to_other_rows\":%u}\n", w->row_count, answered,
-		       skipped, w->row_count - answered, (long long)w->bad, w->foreign);
+		printf("{\"rows\":%u,\"labelled\":%u,\"skipped\":%u,\"left\":%u,\"bad_rows\":%lld,\"answers_to_other_rows\":%u}\n", w->rows.count, answered,
+		       skipped, w->rows.count - answered, (long long)w->rows.bad, w->foreign);
 		return;
 	}
-	printf("%u of %u rows are labelled in %s", answered, w->row_count, w->asked->out);
+	printf("%u of %u rows are labelled in %s", answered, w->rows.count, w->asked->out);
 	if (w->foreign != 0)
 		printf(", and %u of other data", w->foreign);
 	puts("");
-	if (answered < w->row_count)
-		printf("%u are left%s; the same command goes on there\n", w->row_count - answered, skipped != 0 ? ", the skipped ones among them" : "");
+	if (answered < w->rows.count)
+		printf("%u are left%s; the same command goes on there\n", w->rows.count - answered, skipped != 0 ? ", the skipped ones among them" : "");
 	else
 		printf("next: pointsman train %s -o model.pmc, or pointsman eval -c FILE %s\n", w->asked->out, w->asked->out);
 }
@@ -338,9 +319,7 @@ static int prepare_and_label(const struct command *self, const struct asked *ask
 {
 	struct work *w = heap_zalloc(1, sizeof *w);
 	w->asked = asked;
-	arena_init(&w->arena, 1 << 20);
 	arena_init(&w->brief, 65536);
-	w->rows = heap_zalloc(MOST_ROWS, sizeof *w->rows);
 	int code = read_policy(self, w);
 	if (code == EXIT_DONE)
 		code = read_labels(self, w);
@@ -354,8 +333,7 @@ static int prepare_and_label(const struct command *self, const struct asked *ask
 	policy_unref(w->policy);
 	if (w->has_settings)
 		settings_free(&w->settings);
-	free(w->rows);
-	arena_free(&w->arena);
+	rows_free(&w->rows);
 	arena_free(&w->brief);
 	free(w);
 	return code;
