@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "worker/lab/cluster.h"
+#include "worker/route/kernels.h"
 
 enum { DIM = 32 };
 
@@ -60,7 +61,7 @@ static void check_is_sound(const struct cluster_set *set, const struct clusters 
 		assert_true(c->of[i] < c->k);
 		size[c->of[i]]++;
 		for (uint32_t k = 0; k < c->k; k++) {
-			float cosine = cluster_cosine(row, inverse, c->centres + (size_t)k * c->dim, c->all[k].inverse, c->dim);
+			float cosine = kernels_cosine(row, inverse, c->centres + (size_t)k * c->dim, c->all[k].inverse, c->dim);
 			assert_true(cosine <= c->cosine[i]);
 			if (k == c->of[i])
 				assert_true(cosine == c->cosine[i]);

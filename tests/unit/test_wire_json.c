@@ -435,7 +435,7 @@ static void an_answered_job_becomes_a_response_and_a_decision(void **state)
 	            "\"error_class\":null,\"retry_after_ms\":null,\"input_tokens\":10,\"output_tokens\":20,\"cost_usd\":0.5,\"checks\":[],"
 	            "\"estimated\":false,\"detail\":null}],\"model\":\"capable\",\"outcome\":\"ok\",\"decision_cost_usd\":0.125,"
 	            "\"call_cost_usd\":0.5,\"baseline_cost_usd\":0.25,\"shadow\":null,\"rollout\":null,\"redelivered\":false,"
-	            "\"worker\":{\"instance\":\"w0\",\"version\":\"0.1.0\"},\"decided_at\":1700000002500,\"finished_at\":1700000005000,\"reply_topic\":null,\"parked_from\":null}");
+	            "\"worker\":{\"instance\":\"w0\",\"version\":\"0.1.0\"},\"decided_at\":1700000002500,\"finished_at\":1700000005000,\"reply_topic\":null,\"parked_from\":null,\"group_id\":null}");
 	arena_free(&job.arena);
 }
 

@@ -167,6 +167,8 @@ static void tell(const struct settings *settings, const struct job *job, struct 
 	buf_printf(out, "%-12.*s %.*s\n", STR_ARG(route->name), STR_ARG(job->dec.reason));
 	if (job->dec.unsure)
 		buf_printf(out, "unsure       %.*s\n", STR_ARG(job->dec.unsure_reason));
+	if (job->dec.group_id.data != NULL)
+		buf_printf(out, "group        %.*s\n", STR_ARG(job->dec.group_id));
 	say_number(out, "confidence   ", job->dec.confidence, "");
 	say_number(out, " of ", job->dec.threshold, "");
 	if (!isnan(job->dec.confidence))
@@ -208,6 +210,7 @@ static void tell_json(const struct settings *settings, const struct job *job, st
 	json_member_bool(out, "unsure", job->dec.unsure);
 	json_member_str(out, "unsure_reason", job->dec.unsure_reason);
 	json_member_str(out, "topic", route->topic);
+	json_member_str(out, "group_id", job->dec.group_id);
 	json_key(out, "models");
 	for (uint32_t i = 0; i < job->dec.model_count; i++) {
 		buf_char(out, i == 0 ? '[' : ',');

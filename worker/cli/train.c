@@ -1,12 +1,12 @@
 /*
  * train.c: `pointsman train`: a data set with labels becomes the file of a classifier stage.
  */
-#include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/json.h"
 #include "worker/cli/cli.h"
+#include "worker/cli/outfile.h"
+#include "worker/cli/train_groups.h"
 #include "worker/lab/dataset.h"
 #include "worker/lab/stats.h"
 #include "worker/lab/train.h"
@@ -16,6 +16,7 @@ enum { BAD_SHOWN = 20, BLOCK = 1024, MOST_SEED = 1000000000, PROGRESS_STEPS = 10
 
 static const char help[] =
     "usage: pointsman train DATA --out FILE [OPTION...]\n"
+    "       pointsman train --groups DATA --out FILE [OPTION...]   (see pointsman train --groups --help)\n"
     "\n"
     "Learns from texts with labels, and writes a classifier that a policy uses as a stage:\n"
     "\n"
@@ -149,24 +150,6 @@ static int read_rows(struct work *w)
 	return code;
 }
 
-/* Whole or not at all: under another name first. */
-static enum rc write_file(const char *path, struct str bytes, struct err *err)
-{
-	struct arena arena;
-	arena_init(&arena, 0);
-	struct str part = arena_printf(&arena, "%s.part", path);
-	FILE *f = fopen(part.data, "wb");
-	bool good = f != NULL && fwrite(bytes.data, 1, bytes.len, f) == bytes.len && fflush(f) == 0 && fsync(fileno(f)) == 0;
-	if (f != NULL)
-		good = fclose(f) == 0 && good;
-	good = good && rename(part.data, path) == 0;
-	enum rc rc = good ? RC_OK : err_set(err, RC_FATAL, "%s cannot be written: %s", path, strerror(errno));
-	if (!good && f != NULL)
-		(void)unlink(part.data); /* what is left of it is of no use */
-	arena_free(&arena);
-	return rc;
-}
-
 static void tell(const struct work *w, const struct train_report *r, size_t bytes)
 {
 	struct share right = share_of(r->held_out_right, r->held_out);
@@ -222,7 +205,7 @@ static int learn(struct work *w)
 	cli_progress_end(&w->bar);
 	if (rc != RC_OK)
 		return cli_fail(&err, EXIT_CONFIG);
-	if (write_file(w->asked->out, buf_view(&file), &err) != RC_OK)
+	if (outfile_write(w->asked->out, buf_view(&file), &err) != RC_OK)
 		return cli_fail(&err, EXIT_FAILED);
 	tell(w, &report, file.len);
 	return EXIT_DONE;
@@ -265,6 +248,8 @@ static int run(const struct command *self, int argc, char **argv)
 	struct asked asked = {.seed = 1};
 	int code = EXIT_DONE;
 	bool labels_as_routes = false;
+	if (train_groups_asked(argc, argv))
+		return train_groups(self, argc, argv);
 	for (int c; (c = cli_option(self, argc, argv, "c:f:o:h", longs, &code)) != -1;) {
 		if (c == '?')
 			return code;

@@ -109,6 +109,7 @@ struct decision {
 	struct str route_name;
 	const char *stage; /* which stage decided; "when_unsure" where none did */
 	struct str label, runner_up;
+	struct str group_id; /* of a batch; data NULL: none */
 	double confidence, threshold; /* NAN: none */
 	struct str reason;            /* one sentence a person can read */
 	struct stage_trace *trace;

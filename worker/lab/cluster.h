@@ -31,14 +31,9 @@ void cluster_set_free(struct cluster_set *set); /* NULL is fine */
 bool cluster_set_add(struct cluster_set *set, const float *vector);
 uint32_t cluster_set_count(const struct cluster_set *set);
 uint32_t cluster_set_dim(const struct cluster_set *set);
-/* A row's whole numbers; its direction is they times *ret_inverse. */
+/* A row's whole numbers, and one over their length (route/kernels.h). */
 const int8_t *cluster_set_row(const struct cluster_set *set, uint32_t row, float *ret_inverse);
 float cluster_set_cosine(const struct cluster_set *set, uint32_t a, uint32_t b); /* 1 for a row with itself */
-
-/* A vector as whole numbers from -127 to 127, and one over their length; 0: it has no direction. */
-float cluster_whole(const float *vector, uint32_t dim, int8_t *ret);
-/* From -1 to 1. */
-float cluster_cosine(const int8_t *a, float a_inverse, const int8_t *b, float b_inverse, uint32_t dim);
 
 /* ---- clusters -------------------------------------------------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/arena.h"
+#include "worker/route/kernels.h"
 
 enum { TRIES = 4, BEGIN_ROWS = 40000, STILL_SHARE = 1000 };
 
@@ -126,7 +127,7 @@ uint32_t cluster_fit_nearest(const struct cluster_fit *f, uint32_t row, float *r
 	const int8_t *values = cluster_set_row(f->set, row, &inverse);
 	uint32_t at = 0;
 	for (uint32_t c = 0; c < f->k; c++) {
-		float now = cluster_cosine(values, inverse, f->centres + (size_t)c * f->dim, f->inverse[c], f->dim);
+		float now = kernels_cosine(values, inverse, f->centres + (size_t)c * f->dim, f->inverse[c], f->dim);
 		if (now > best) {
 			second = best;
 			best = now;
@@ -177,7 +178,7 @@ void cluster_fit_move(struct cluster_fit *f)
 	for (uint32_t c = 0; c < f->k; c++) {
 		for (uint32_t d = 0; d < f->dim; d++)
 			mean[d] = (float)sums[(size_t)c * f->dim + d];
-		float inverse = cluster_whole(mean, f->dim, f->centres + (size_t)c * f->dim);
+		float inverse = kernels_direction(mean, f->dim, f->centres + (size_t)c * f->dim);
 		f->inverse[c] = inverse;
 		if (inverse == 0)
 			reseed(f, c);

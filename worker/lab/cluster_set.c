@@ -6,7 +6,6 @@
  */
 #include "worker/lab/cluster.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #include "common/arena.h"
@@ -43,23 +42,6 @@ void cluster_set_free(struct cluster_set *set)
 	free(set);
 }
 
-float cluster_whole(const float *vector, uint32_t dim, int8_t *ret)
-{
-	for (uint32_t i = 0; i < dim; i++)
-		if (!isfinite(vector[i]))
-			return 0;
-	if (kernels_quantise(vector, dim, ret) == 0)
-		return 0;
-	int32_t square = kernels_dot(ret, ret, dim);
-	return square > 0 ? (float)(1 / sqrt((double)square)) : 0;
-}
-
-float cluster_cosine(const int8_t *a, float a_inverse, const int8_t *b, float b_inverse, uint32_t dim)
-{
-	float cosine = (float)kernels_dot(a, b, dim) * (a_inverse * b_inverse);
-	return cosine > 1 ? 1 : cosine < -1 ? -1 : cosine;
-}
-
 bool cluster_set_add(struct cluster_set *set, const float *vector)
 {
 	if (set->count == CLUSTER_MAX_ROWS)
@@ -70,7 +52,7 @@ bool cluster_set_add(struct cluster_set *set, const float *vector)
 		set->blocks[at] = (struct block){heap_alloc((size_t)BLOCK * set->dim), heap_alloc(BLOCK * sizeof(float))};
 		set->block_count++;
 	}
-	float inverse = cluster_whole(vector, set->dim, set->blocks[at].values + (size_t)place * set->dim);
+	float inverse = kernels_direction(vector, set->dim, set->blocks[at].values + (size_t)place * set->dim);
 	if (inverse == 0)
 		return false;
 	set->blocks[at].inverse[place] = inverse;
@@ -92,5 +74,5 @@ float cluster_set_cosine(const struct cluster_set *set, uint32_t a, uint32_t b)
 {
 	float x, y;
 	const int8_t *row = cluster_set_row(set, a, &x), *other = cluster_set_row(set, b, &y);
-	return cluster_cosine(row, x, other, y, set->dim);
+	return kernels_cosine(row, x, other, y, set->dim);
 }

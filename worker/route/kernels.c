@@ -7,6 +7,7 @@
  */
 #include "worker/route/kernels.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 
@@ -101,8 +102,28 @@ float kernels_quantise(const float *values, uint32_t count, int8_t *ret)
 	float most = 0;
 	for (uint32_t i = 0; i < count; i++)
 		most = fabsf(values[i]) > most ? fabsf(values[i]) : most;
-	float scale = most / 127;
+	float scale = most >= 128 * FLT_MIN ? most / 127 : 0; /* below it, quotients are no longer exact and could pass 127 */
 	for (uint32_t i = 0; i < count; i++)
 		ret[i] = scale != 0 ? (int8_t)lrintf(values[i] / scale) : 0;
 	return scale;
+}
+
+float kernels_inverse_length(const int8_t *row, uint32_t count)
+{
+	int32_t square = kernels_dot(row, row, count);
+	return square > 0 ? (float)(1 / sqrt((double)square)) : 0;
+}
+
+float kernels_direction(const float *values, uint32_t count, int8_t *ret)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (!isfinite(values[i]))
+			return 0;
+	return kernels_quantise(values, count, ret) != 0 ? kernels_inverse_length(ret, count) : 0;
+}
+
+float kernels_cosine(const int8_t *a, float a_inverse, const int8_t *b, float b_inverse, uint32_t count)
+{
+	float cosine = (float)kernels_dot(a, b, count) * (a_inverse * b_inverse);
+	return cosine > 1 ? 1 : cosine < -1 ? -1 : cosine;
 }

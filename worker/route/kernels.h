@@ -20,7 +20,14 @@ void kernels_add_row_portable(float *restrict sum, const int8_t *restrict row, f
 int32_t kernels_dot(const int8_t *a, const int8_t *b, uint32_t count);
 int32_t kernels_dot_portable(const int8_t *a, const int8_t *b, uint32_t count);
 
-/* values as whole numbers from -127 to 127 times the result; 0: all are zero. */
+/* values as whole numbers from -127 to 127 times the result; 0: all are zero (or below 1e-36). */
 float kernels_quantise(const float *values, uint32_t count, int8_t *ret);
+
+/* A vector's direction: its whole numbers, and one over *their* length, so that a vector lies at a cosine of 1 to itself. 0: it has
+ * none (all zeros, or not finite). */
+float kernels_direction(const float *values, uint32_t count, int8_t *ret);
+float kernels_inverse_length(const int8_t *row, uint32_t count); /* 0: all are zero */
+/* Of two such: from -1 to 1. */
+float kernels_cosine(const int8_t *a, float a_inverse, const int8_t *b, float b_inverse, uint32_t count);
 
 #endif

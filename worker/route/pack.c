@@ -4,7 +4,7 @@
  * The one idea: names, not indexes, and a check over the whole, so that a value of another policy, another version or nobody
  * at all is recognised and becomes a miss. No text of the prompt is in it. Costs are not kept: a hit costs nothing.
  *
- * Layout: "PMD1", then fields, then FNV-1a (32 bit, http://www.isthe.com/chongo/tech/comp/fnv) over all before it. A text is
+ * Layout: "PMD2", then fields, then FNV-1a (32 bit, http://www.isthe.com/chongo/tech/comp/fnv) over all before it. A text is
  * its length in 2 bytes and its bytes, 0xFFFF for none; a number is the 8 bytes of the double; all little-endian.
  */
 #include <math.h>
@@ -12,7 +12,7 @@
 #include "worker/route/policy.h"
 
 enum { MAX_PACKED = 4096, CHECK_BYTES = 4, ABSENT = 0xFFFF };
-static const struct str magic = {"PMD1", 4};
+static const struct str magic = {"PMD2", 4};
 
 static uint32_t check(struct str s)
 {
@@ -56,6 +56,7 @@ struct str route_pack(const struct policy *policy, const struct job *job)
 	put_str(&out, str_of(dec->stage));
 	put_str(&out, dec->label);
 	put_str(&out, dec->runner_up);
+	put_str(&out, dec->group_id);
 	put_double(&out, dec->confidence);
 	put_double(&out, dec->threshold);
 	put_str(&out, dec->reason);
@@ -180,6 +181,7 @@ enum rc route_unpack(const struct policy *policy, struct str value, struct job *
 	dec.stage = get_stage(&r, policy);
 	dec.label = get_str(&r);
 	dec.runner_up = get_str(&r);
+	dec.group_id = get_str(&r);
 	dec.confidence = get_double(&r);
 	dec.threshold = get_double(&r);
 	dec.reason = get_str(&r);

@@ -227,7 +227,7 @@ enum route_step route_decide(const struct policy *policy, struct route_scratch *
 	dec->route = -1;
 	dec->degraded = dec->uncacheable = dec->unsure = false;
 	dec->cost_usd = 0;
-	dec->unsure_reason = STR_NULL;
+	dec->unsure_reason = dec->group_id = STR_NULL;
 	dec->trace = arena_array(&job->arena, policy->stage_count, sizeof *dec->trace);
 	dec->trace_count = 0;
 	return run(policy, scratch, job, 0, false);

@@ -8,6 +8,7 @@ const struct stage_ops *const stage_table[] = {
 	&semantic_stage,
 	&classifier_stage,
 	&llm_stage,
+	&outlier_stage,
 	NULL,
 };
 

@@ -56,6 +56,7 @@ struct stage_ops {
 extern const struct stage_ops rules_stage;
 extern const struct stage_ops semantic_stage;
 extern const struct stage_ops classifier_stage;
+extern const struct stage_ops outlier_stage;
 extern const struct stage_ops llm_stage;
 
 /* classifier_stage.c: a stage that always decides, for policy_of_labels: route i is label i. In the policy's arena. */

@@ -199,4 +199,5 @@ void records_decision(struct sink *s, const struct telling *t)
 	s->whole(s, "finished_at", facts->now_ms);
 	s->text(s, "reply_topic", t->reply_topic);
 	tell_parked_from(s, &job->origin);
+	s->text(s, "group_id", job->dec.group_id);
 }

@@ -83,7 +83,7 @@ void records_response(struct sink *s, const struct telling *t)
 	s->text(s, "finish_reason", ok ? job->call.finish_reason : STR_NULL);
 	s->text(s, "model", ok ? tell_model(t->settings, job->call.model) : STR_NULL);
 	s->text(s, "route", tell_or_empty(job->dec.route_name));
-	s->null(s, "group_id");
+	s->text(s, "group_id", job->dec.group_id);
 	tell_usage(s, &job->call);
 	s->real(s, "cost_usd", job->decided_us != 0 ? job->dec.cost_usd + job->call.cost_usd : NAN);
 	tell_error(s, job);

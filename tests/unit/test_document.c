@@ -1,0 +1,127 @@
+/*
+ * Embeddings of long texts: that short ones are what they were, and that what stands behind the head counts.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "worker/route/document.h"
+#include "worker/route/vectors.h"
+
+enum { DIM = 256 };
+
+static struct arena arena;
+static struct static_model *model;
+
+static int open_model(void **state)
+{
+	(void)state;
+	arena_init(&arena, 1 << 20);
+	return static_model_builtin(&arena, &model, NULL) == RC_OK && static_model_dim(model) == DIM ? 0 : -1;
+}
+
+static int close_model(void **state)
+{
+	(void)state;
+	arena_free(&arena);
+	return 0;
+}
+
+/* The sentence again and again, until bytes are reached. */
+static void repeat(struct buf *out, const char *sentence, size_t bytes)
+{
+	while (out->len < bytes)
+		buf_cstr(out, sentence);
+}
+
+static float length_of(const float *v)
+{
+	return sqrtf(vectors_dot(v, v, DIM));
+}
+
+static void a_text_that_fits_has_its_usual_vector(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"where is my card", "", " ", "\xff\xfe", "a b c d e f g", "The minutes of the meeting of 3 May."};
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		float usual[DIM], got[DIM];
+		bool has = static_model_embed(model, str_of(texts[i]), usual) != 0;
+		assert_true(document_embed(model, str_of(texts[i]), 3, got) == has);
+		assert_memory_equal(usual, got, sizeof usual);
+	}
+}
+
+static void what_stands_in_the_middle_and_at_the_end_counts(void **state)
+{
+	(void)state;
+	float head[DIM], whole[DIM], cats[DIM], law[DIM], cake[DIM], once_more[DIM];
+	struct buf text;
+	buf_init(&text, &arena, 65536);
+	repeat(&text, "The cat slept on the sofa and the kitten played with the mouse. ", 6000);
+	repeat(&text, "The tenant shall pay the rent to the landlord under this contract. ", 12000);
+	repeat(&text, "Mix the flour with the butter and bake the cake in the oven. ", 18000);
+	assert_true(static_model_embed(model, STR("cat kitten sofa mouse"), cats) != 0);
+	assert_true(static_model_embed(model, STR("tenant landlord rent contract"), law) != 0);
+	assert_true(static_model_embed(model, STR("flour butter cake oven"), cake) != 0);
+	assert_true(document_embed(model, buf_view(&text), 1, head));
+	assert_true(document_embed(model, buf_view(&text), 3, whole));
+	assert_true(vectors_dot(head, cats, DIM) > 0.4f);
+	assert_true(vectors_dot(head, law, DIM) < 0.2f && vectors_dot(head, cake, DIM) < 0.2f);
+	assert_true(vectors_dot(whole, cats, DIM) > 0.25f && vectors_dot(whole, law, DIM) > 0.25f && vectors_dot(whole, cake, DIM) > 0.25f);
+	assert_true(fabsf(length_of(whole) - 1) < 1e-5f);
+	assert_true(document_embed(model, buf_view(&text), 3, once_more));
+	assert_memory_equal(whole, once_more, sizeof whole);
+}
+
+static void a_word_at_a_cut_is_not_cut(void **state)
+{
+	(void)state;
+	float head[DIM], window[DIM];
+	struct buf text;
+	buf_init(&text, &arena, 8192);
+	/* the same words everywhere, more pieces than a window has: windows that begin with a word are all the same */
+	repeat(&text, "incomprehensibilities ", 22 * 400);
+	assert_true(document_embed(model, buf_view(&text), 1, head));
+	for (uint32_t windows = 2; windows < 12; windows++) {
+		assert_true(document_embed(model, buf_view(&text), windows, window));
+		for (int d = 0; d < DIM; d++)
+			assert_true(fabsf(head[d] - window[d]) < 2e-6f);
+	}
+}
+
+static void no_text_is_too_odd_and_none_without_words_has_a_vector(void **state)
+{
+	(void)state;
+	float v[DIM];
+	struct buf text;
+	uint64_t seed = 3;
+	for (int round = 0; round < 60; round++) {
+		buf_init(&text, &arena, 8192);
+		for (int i = 0; i < 3000 + round * 40; i++) {
+			seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+			buf_char(&text, round % 3 == 0 ? (char)(seed >> 56) : "ab \xc3\xa9\xe4\xb8\xad."[(seed >> 40) % 9]);
+		}
+		bool has = document_embed(model, buf_view(&text), 1 + (uint32_t)round % DOCUMENT_MAX_WINDOWS, v);
+		assert_true(has ? fabsf(length_of(v) - 1) < 1e-5f : length_of(v) == 0);
+	}
+	buf_init(&text, &arena, 8192);
+	repeat(&text, "\xe2\x98\x83 ", 8000); /* snowmen: pieces that the table does not know */
+	(void)document_embed(model, buf_view(&text), 3, v);
+	assert_true(length_of(v) == 0 || fabsf(length_of(v) - 1) < 1e-5f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_text_that_fits_has_its_usual_vector),
+		cmocka_unit_test(what_stands_in_the_middle_and_at_the_end_counts),
+		cmocka_unit_test(a_word_at_a_cut_is_not_cut),
+		cmocka_unit_test(no_text_is_too_odd_and_none_without_words_has_a_vector),
+	};
+	return cmocka_run_group_tests(tests, open_model, close_model);
+}

@@ -1,0 +1,209 @@
+/*
+ * group_learn.c: groups of a backlog: found in most rows, measured on the rest, written as a file.
+ */
+#include "worker/lab/group_learn.h"
+
+#include <stdlib.h>
+
+#include "common/json.h"
+#include "worker/lab/cluster.h"
+#include "worker/route/kernels.h"
+
+enum { HOLD_OUT = 5, NAME_BYTES = 12 };
+
+struct group_learn {
+	const struct group_learn_setup *setup;
+	struct cluster_set *learned, *held;
+	struct clusters clusters;
+	struct group_learned *groups;
+	char (*names)[NAME_BYTES];
+	uint32_t *of; /* of each row kept aside: its nearest group */
+	float *cosine;
+};
+
+struct group_learn *group_learn_new(const struct group_learn_setup *setup)
+{
+	struct group_learn *l = heap_zalloc(1, sizeof *l);
+	l->setup = setup;
+	l->learned = cluster_set_new(setup->dim);
+	l->held = cluster_set_new(setup->dim);
+	return l;
+}
+
+void group_learn_free(struct group_learn *l)
+{
+	if (l == NULL)
+		return;
+	cluster_set_free(l->learned);
+	cluster_set_free(l->held);
+	clusters_free(&l->clusters);
+	free(l->groups);
+	free(l->names);
+	free(l->of);
+	free(l->cosine);
+	free(l);
+}
+
+bool group_learn_add(struct group_learn *l, const float *vector)
+{
+	uint32_t rows = cluster_set_count(l->learned) + cluster_set_count(l->held);
+	return cluster_set_add(rows % HOLD_OUT == HOLD_OUT - 1 ? l->held : l->learned, vector);
+}
+
+/* So few that none can be spared. */
+static void take_all(struct group_learn *l)
+{
+	struct cluster_set *all = cluster_set_new(l->setup->dim);
+	uint32_t learned = 0, held = 0, rows = cluster_set_count(l->learned) + cluster_set_count(l->held);
+	float *vector = heap_zalloc(l->setup->dim, sizeof *vector);
+	for (uint32_t i = 0; i < rows; i++) {
+		float inverse;
+		const int8_t *row = i % HOLD_OUT == HOLD_OUT - 1 ? cluster_set_row(l->held, held++, &inverse) : cluster_set_row(l->learned, learned++, &inverse);
+		for (uint32_t d = 0; d < l->setup->dim; d++)
+			vector[d] = row[d];
+		(void)cluster_set_add(all, vector); /* it had a direction before */
+	}
+	free(vector);
+	cluster_set_free(l->learned);
+	cluster_set_free(l->held);
+	l->learned = all;
+	l->held = cluster_set_new(l->setup->dim);
+}
+
+static void assign_held(struct group_learn *l)
+{
+	const struct clusters *c = &l->clusters;
+	uint32_t count = cluster_set_count(l->held);
+	l->of = heap_zalloc((size_t)count + 1, sizeof *l->of);
+	l->cosine = heap_zalloc((size_t)count + 1, sizeof *l->cosine);
+	for (uint32_t i = 0; i < count; i++) {
+		float inverse, best = -2;
+		const int8_t *row = cluster_set_row(l->held, i, &inverse);
+		for (uint32_t k = 0; k < c->k; k++) {
+			float now = kernels_cosine(row, inverse, c->centres + (size_t)k * c->dim, c->all[k].inverse, c->dim);
+			if (now <= best)
+				continue;
+			best = now;
+			l->of[i] = k;
+		}
+		l->cosine[i] = best;
+	}
+}
+
+static int by_value(const void *a, const void *b)
+{
+	float x = *(const float *)a, y = *(const float *)b;
+	return (x > y) - (x < y);
+}
+
+/* Sorts them. */
+static void take_limits(float *cosines, uint32_t count, float limits[GROUPS_SHARES])
+{
+	qsort(cosines, count, sizeof *cosines, by_value);
+	for (int s = 0; s < GROUPS_SHARES; s++)
+		limits[s] = cosines[(uint32_t)(cluster_shares[s] * count)];
+}
+
+static void find_limits(struct group_learn *l)
+{
+	const struct clusters *c = &l->clusters;
+	bool has_held = cluster_set_count(l->held) != 0;
+	uint32_t count = has_held ? cluster_set_count(l->held) : cluster_set_count(l->learned);
+	const uint32_t *of = has_held ? l->of : c->of;
+	const float *cosine = has_held ? l->cosine : c->cosine;
+	float *some = heap_zalloc((size_t)count + 1, sizeof *some), pooled[GROUPS_SHARES];
+	memcpy(some, cosine, count * sizeof *some);
+	take_limits(some, count, pooled);
+	for (uint32_t k = 0; k < c->k; k++) {
+		uint32_t mine = 0;
+		for (uint32_t i = 0; i < count; i++)
+			if (of[i] == k)
+				some[mine++] = cosine[i];
+		memcpy(l->groups[k].limits, pooled, sizeof pooled);
+		if (mine >= GROUP_LEARN_OWN_LIMIT)
+			take_limits(some, mine, l->groups[k].limits);
+		l->groups[k].held_out = has_held ? mine : 0;
+	}
+	free(some);
+}
+
+/* g1 to g9, or g01 to g64: so that they sort. */
+static void name_groups(struct group_learn *l)
+{
+	uint32_t count = l->clusters.k;
+	int width = 1;
+	for (uint32_t most = 9; most < count; most = most * 10 + 9)
+		width++;
+	l->names = heap_zalloc(count, sizeof *l->names);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t number = i + 1;
+		l->names[i][0] = 'g';
+		for (int at = width; at > 0; at--, number /= 10)
+			l->names[i][at] = (char)('0' + number % 10);
+		l->groups[i].name = str_of(l->names[i]);
+	}
+}
+
+static struct str settings_text(const struct group_learn *l, struct arena *arena)
+{
+	struct buf out;
+	buf_init(&out, arena, 4096);
+	buf_char(&out, '{');
+	json_member_str(&out, "format", STR(GROUPS_FORMAT));
+	json_member_str(&out, "embedder", l->setup->embedder == GROUPS_GIVEN ? STR("given") : STR("static"));
+	json_member_str(&out, "static_model", l->setup->static_version);
+	json_member_i64(&out, "windows", l->setup->windows);
+	json_key(&out, "names");
+	buf_char(&out, '[');
+	for (uint32_t i = 0; i < l->clusters.k; i++) {
+		json_sep(&out);
+		json_write_str(&out, l->groups[i].name);
+	}
+	buf_cstr(&out, "]}");
+	return buf_view(&out);
+}
+
+static void write_file(const struct group_learn *l, struct buf *out)
+{
+	const struct clusters *c = &l->clusters;
+	struct arena arena;
+	struct buf header;
+	size_t limits = (size_t)c->k * GROUPS_SHARES * sizeof(float), centres = (size_t)c->k * c->dim;
+	arena_init(&arena, 8192);
+	buf_init(&header, &arena, 8192);
+	buf_cstr(&header, "{\"__metadata__\":{");
+	json_member_str(&header, "pointsman", settings_text(l, &arena));
+	buf_printf(&header, "},\"limits\":{\"dtype\":\"F32\",\"shape\":[%u,%d],\"data_offsets\":[0,%zu]}", c->k, GROUPS_SHARES, limits);
+	buf_printf(&header, ",\"centres\":{\"dtype\":\"I8\",\"shape\":[%u,%u],\"data_offsets\":[%zu,%zu]}}", c->k, c->dim, limits, limits + centres);
+	uint64_t length = header.len;
+	buf_add(out, &length, sizeof length);
+	buf_add(out, header.data, header.len);
+	for (uint32_t i = 0; i < c->k; i++)
+		buf_add(out, l->groups[i].limits, sizeof l->groups[i].limits);
+	buf_add(out, c->centres, centres);
+	arena_free(&arena);
+}
+
+enum rc group_learn_run(struct group_learn *l, struct buf *ret_file, struct group_learn_report *ret, struct err *err)
+{
+	uint32_t rows = cluster_set_count(l->learned) + cluster_set_count(l->held);
+	if (rows < GROUP_LEARN_LEAST)
+		take_all(l);
+	bool has_held = cluster_set_count(l->held) != 0;
+	const struct cluster_setup setup = {l->learned, l->setup->k, l->setup->most_k, l->setup->seed, l->setup->progress, l->setup->ctx};
+	if (!cluster_fit(&setup, &l->clusters))
+		return err_set(err, RC_BAD_INPUT, "no row has a vector: there is nothing to learn from");
+	const struct clusters *c = &l->clusters;
+	l->groups = heap_zalloc(c->k, sizeof *l->groups);
+	for (uint32_t i = 0; i < c->k; i++) {
+		uint32_t at = c->all[i].central;
+		l->groups[i].size = c->all[i].size;
+		l->groups[i].central = has_held ? at / (HOLD_OUT - 1) * HOLD_OUT + at % (HOLD_OUT - 1) : at;
+	}
+	name_groups(l);
+	assign_held(l);
+	find_limits(l);
+	write_file(l, ret_file);
+	*ret = (struct group_learn_report){l->groups, c->k, rows, cluster_set_count(l->held), c->mean_cosine, c->silhouette, c->sampled};
+	return RC_OK;
+}
