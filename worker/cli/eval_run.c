@@ -40,40 +40,49 @@ const char *eval_calibration(const struct policy *policy, uint32_t stage)
 	return info.thresholds != NULL ? calibration_name(info.calibration) : "";
 }
 
-/* The row's label as a route. */
-static enum rc find_label(const struct eval_side *side, const struct eval_asked *asked, const struct dataset_row *row, int *ret, struct err *err)
+/* The label among the first count routes; EVAL_NONE for none of them; STRANGE where it is no route. */
+static enum rc find_label(const struct policy *policy, uint32_t count, const char *path, const struct dataset_row *row, int *ret, struct err *err)
 {
-	const char *path = asked->data;
-	unsigned long long line = row->line;
 	if (!row->labelled)
-		return err_set(err, RC_BAD_INPUT, "%s:%llu: error: the row has no label; which field is it? --field label=NAME", path, line);
-	*ret = EVAL_NONE;
-	if (row->label.data == NULL)
-		return RC_OK;
-	if (asked->none != NULL && str_is(row->label, asked->none))
-		return RC_OK;
-	uint32_t count = policy_route_count(side->policy) - asked->labels_as_routes; /* the last is none of them */
-	for (uint32_t i = 0; i < count; i++)
-		if (str_eq(policy_route(side->policy, i)->name, row->label)) {
+		return err_set(err, RC_BAD_INPUT, "%s:%llu: error: the row has no label; which field is it? --field label=NAME", path,
+		               (unsigned long long)row->line);
+	*ret = row->label.data == NULL ? EVAL_NONE : STRANGE;
+	for (uint32_t i = 0; *ret == STRANGE && i < count; i++)
+		if (str_eq(policy_route(policy, i)->name, row->label))
 			*ret = (int)i;
-			return RC_OK;
-		}
-	if (asked->labels_as_routes) {
-		*ret = STRANGE;
+	return RC_OK;
+}
+
+enum rc eval_label_route(const struct policy *policy, const char *path, const struct dataset_row *row, int *ret, struct err *err)
+{
+	uint32_t count = policy_route_count(policy);
+	enum rc rc = find_label(policy, count, path, row, ret, err);
+	if (rc != RC_OK || *ret != STRANGE)
+		return rc;
+	const char *near = config_suggest(row->label, route_name, policy, count);
+	return err_set(err, RC_BAD_INPUT, "%s:%llu: error: the label \"%.*s\" is no route of the policy %.*s%s%s%s", path,
+	               (unsigned long long)row->line, (int)str_utf8_cut(row->label, 100), row->label.data, STR_ARG(policy_name(policy)),
+	               near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+/* The same, as this run of eval reads labels. */
+static enum rc label_of(const struct eval_side *side, const struct eval_asked *asked, const struct dataset_row *row, int *ret, struct err *err)
+{
+	if (asked->none != NULL && row->labelled && str_is(row->label, asked->none)) {
+		*ret = EVAL_NONE;
 		return RC_OK;
 	}
-	const char *near = config_suggest(row->label, route_name, side->policy, count);
-	return err_set(err, RC_BAD_INPUT, "%s:%llu: error: the label \"%.*s\" is no route of the policy %.*s%s%s%s", path, line,
-	               (int)str_utf8_cut(row->label, 100), row->label.data, STR_ARG(policy_name(side->policy)),
-	               near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	if (asked->labels_as_routes) /* the last route is none of them */
+		return find_label(side->policy, policy_route_count(side->policy) - 1, asked->data, row, ret, err);
+	return eval_label_route(side->policy, asked->data, row, ret, err);
 }
 
 /* The label as a route of each policy. */
 static enum rc find_labels(const struct eval_work *work, const struct dataset_row *row, struct block *block, struct err *err)
 {
-	enum rc rc = find_label(&work->side, work->asked, row, &block->labels[block->count], err);
+	enum rc rc = label_of(&work->side, work->asked, row, &block->labels[block->count], err);
 	if (rc == RC_OK && work->compare != NULL)
-		rc = find_label(&work->other, work->asked, row, &block->other_labels[block->count], err);
+		rc = label_of(&work->other, work->asked, row, &block->other_labels[block->count], err);
 	return rc;
 }
 

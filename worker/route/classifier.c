@@ -330,9 +330,16 @@ void classifier_run(const struct classifier *c, struct classifier_scratch *s, st
 	for (uint32_t i = 0; i < c->label_count; i++)
 		s->probabilities[i] = (1 - share) * s->scores[i] + (share > 0 ? share * s->votes[i] : 0);
 	rank(c, s->probabilities, ret);
-	ret->nearest = nearest;
 	ret->in_scope = (float)log((double)ret->confidence) + 4 * nearest;
 	ret->known = ret->in_scope >= c->threshold;
+}
+
+bool classifier_knows(const struct classifier *c, const struct classifier_scratch *s)
+{
+	for (uint32_t i = 0; s->features->has_dense && i < c->examples.count; i++)
+		if (memcmp(c->examples.values + (size_t)i * c->dim, s->query, c->dim) == 0)
+			return true;
+	return false;
 }
 
 const float *classifier_probabilities(const struct classifier_scratch *s)

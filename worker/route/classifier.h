@@ -25,7 +25,6 @@ struct classified {
 	uint32_t best, second; /* labels; the earlier of equals. second: best where there is one label */
 	float confidence, second_confidence; /* probabilities */
 	float in_scope; /* ln confidence + 4 * cosine to the nearest training text */
-	float nearest;  /* that cosine; 0: none was looked at */
 	bool known;     /* in_scope reaches the model's threshold */
 };
 
@@ -39,6 +38,8 @@ float classifier_threshold(const struct classifier *c);    /* of in_scope */
 struct classifier_scratch *classifier_scratch_new(const struct classifier *c);
 void classifier_scratch_free(struct classifier_scratch *s); /* NULL is fine */
 void classifier_run(const struct classifier *c, struct classifier_scratch *s, struct str text, struct classified *ret);
+/* Whether the last text is one that it was trained on, or has the very same dense features. Slow; for calibration. */
+bool classifier_knows(const struct classifier *c, const struct classifier_scratch *s);
 /* The probabilities of all labels in the last run. */
 const float *classifier_probabilities(const struct classifier_scratch *s);
 

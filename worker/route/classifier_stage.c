@@ -8,9 +8,6 @@
 #include "worker/route/policy_load.h"
 #include "worker/route/thresholds.h"
 
-/* Nearer than this, a text of the training is the text itself but for the rounding of int8. */
-static const float SAME = 0.9995f;
-
 struct stage {
 	struct classifier *classifier;
 	int *route_of; /* by label */
@@ -122,7 +119,7 @@ static enum verdict decide(const void *stage, struct stage_turn *turn)
 	trace->in_scope = (double)found.in_scope;
 	turn->route = s->route_of[found.best];
 	trace->threshold = s->accept[turn->route];
-	turn->learned = found.nearest >= SAME;
+	turn->learned = turn->held_out && classifier_knows(s->classifier, turn->scratch);
 	bool sure = (double)found.confidence >= trace->threshold, known = found.known || s->any_scope;
 	turn->barred = !known;
 	struct buf reason;
