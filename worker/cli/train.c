@@ -6,6 +6,7 @@
 #include "common/json.h"
 #include "worker/cli/cli.h"
 #include "worker/cli/outfile.h"
+#include "worker/cli/train_gain.h"
 #include "worker/cli/train_groups.h"
 #include "worker/lab/dataset.h"
 #include "worker/lab/stats.h"
@@ -17,6 +18,7 @@ enum { BAD_SHOWN = 20, BLOCK = 1024, MOST_SEED = 1000000000, PROGRESS_STEPS = 10
 static const char help[] =
     "usage: pointsman train DATA --out FILE [OPTION...]\n"
     "       pointsman train --groups DATA --out FILE [OPTION...]   (see pointsman train --groups --help)\n"
+    "       pointsman train --gain DATA --out FILE [OPTION...]     (see pointsman train --gain --help)\n"
     "\n"
     "Learns from texts with labels, and writes a classifier that a policy uses as a stage:\n"
     "\n"
@@ -250,6 +252,8 @@ static int run(const struct command *self, int argc, char **argv)
 	bool labels_as_routes = false;
 	if (train_groups_asked(argc, argv))
 		return train_groups(self, argc, argv);
+	if (train_gain_asked(argc, argv))
+		return train_gain(argc, argv);
 	for (int c; (c = cli_option(self, argc, argv, "c:f:o:h", longs, &code)) != -1;) {
 		if (c == '?')
 			return code;

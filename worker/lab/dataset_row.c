@@ -119,10 +119,15 @@ static bool finish(struct dataset_row *row, struct arena *arena, struct dataset_
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------------ */
 
-/* A member of exactly that name, or the way that its dots describe. */
+/* A member of exactly that name, or the way that its dots describe; names may hold dots themselves (models' names do). */
 static const struct json *at_path(const struct json *root, struct str path)
 {
 	const struct json *j = json_get(root, path);
+	for (size_t i = 0; j == NULL && i < path.len; i++) {
+		const struct json *inside = path.data[i] == '.' ? json_get(root, (struct str){path.data, i}) : NULL;
+		if (inside != NULL)
+			j = at_path(inside, (struct str){path.data + i + 1, path.len - i - 1});
+	}
 	return j != NULL ? j : json_path(root, path);
 }
 
