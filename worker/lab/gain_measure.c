@@ -81,9 +81,11 @@ struct gain_measure gain_measure(const struct gain_outcome *outcomes, uint32_t c
 	qsort(sorted, count, sizeof *sorted, by_score_down);
 	m.weak = m.strong = 0;
 	for (uint32_t i = 0; i < count; i++) {
-		m.weak += outcomes[i].weak / count;
-		m.strong += outcomes[i].strong / count;
+		m.weak += outcomes[i].weak;
+		m.strong += outcomes[i].strong;
 	}
+	m.weak /= count;
+	m.strong /= count;
 	m.apgr = area(sorted, count, NULL);
 	if (!isnan(m.apgr))
 		find_interval(sorted, count, &m);

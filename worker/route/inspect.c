@@ -24,7 +24,7 @@ struct stage_info policy_stage_info(const struct policy *policy, uint32_t index)
 	struct stage_info info = {.name = stage->ops->name, .any_scope = stage->any_scope};
 	if (t == NULL)
 		return info;
-	info.thresholds = t->by_route;
+	info.thresholds = t->of_gain ? NULL : t->by_route;
 	info.accept = t->accept;
 	info.calibration = t->calibration;
 	info.data = t->data;

@@ -15,7 +15,7 @@ const char *calibration_name(enum calibration calibration); /* "uncalibrated", "
 
 struct stage_info {
 	const char *name;         /* constant */
-	const double *thresholds; /* by route; NULL: the stage has none, and what follows means nothing */
+	const double *thresholds; /* by route; NULL: the stage has none, and what follows means nothing (but for difficulty, whose one it is) */
 	double accept;            /* for routes without one of their own */
 	enum calibration calibration;
 	struct str data;          /* hash of the rows behind it; data NULL: none */

@@ -9,6 +9,7 @@ const struct stage_ops *const stage_table[] = {
 	&classifier_stage,
 	&llm_stage,
 	&outlier_stage,
+	&difficulty_stage,
 	NULL,
 };
 

@@ -58,6 +58,7 @@ extern const struct stage_ops semantic_stage;
 extern const struct stage_ops classifier_stage;
 extern const struct stage_ops outlier_stage;
 extern const struct stage_ops llm_stage;
+extern const struct stage_ops difficulty_stage;
 
 /* classifier_stage.c: a stage that always decides, for policy_of_labels: route i is label i. In the policy's arena. */
 struct classifier;

@@ -23,6 +23,7 @@ struct thresholds {
 	struct str data; /* of the mark; data NULL: none */
 	int64_t rows;
 	char seal[THRESHOLDS_SEAL_CHARS + 1];
+	bool of_gain; /* one number, of another kind: labels cannot choose it */
 };
 struct thresholds_settings {
 	double accept;
