@@ -10,7 +10,8 @@
 
 static const struct command *const commands[] = {
 	&command_run,   &command_check_config, &command_explain, &command_eval,    &command_train,  &command_calibrate, &command_topics,
-	&command_audit, &command_demo,         &command_config,  &command_redrive, &command_sample, &command_label,     &command_version,
+	&command_audit, &command_demo,         &command_config,  &command_redrive, &command_sample, &command_label,     &command_import,
+	&command_version,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
