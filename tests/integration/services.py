@@ -202,12 +202,12 @@ class ModelSim:
         answer.raise_for_status()
 
     def configure(self, **settings):
-        """latency_ms, sigma, p429, p500, retry_after, stall, seed"""
+        """latency_ms, sigma, p429, p500, retry_after, stall, router, logprobs, seed"""
         self._post("/config?" + "&".join(f"{k}={v}" for k, v in settings.items()))
 
     def reset(self):
         self._post("/reset")
-        self.configure(latency_ms=0, sigma=0, p429=0, p500=0, stall=0)
+        self.configure(latency_ms=0, sigma=0, p429=0, p500=0, stall=0, router="good", logprobs=1)
 
     def stats(self):
         return requests.get(f"http://127.0.0.1:{self.port}/stats", timeout=10).json()

@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "tests/modelsim/ledger.h"
+#include "tests/modelsim/router.h"
 
 #define DEFAULT_DIMENSIONS 384
 
@@ -92,14 +93,22 @@ void answer_write_chat(struct buf *out, const struct question *question, const s
 	write_model(out, question->model);
 	buf_cstr(out, ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"");
 	size_t start = out->len;
-	compose(out, question, plan);
+	if (question->route_count != 0)
+		router_write(out, question, plan->router);
+	else
+		compose(out, question, plan);
 	int64_t tokens = (int64_t)((out->len - start + 3) / 4);
-	bool cut = question->max_tokens != 0 && question->max_tokens < tokens;
+	bool cut = question->route_count == 0 && question->max_tokens != 0 && question->max_tokens < tokens;
 	if (cut) {
 		tokens = question->max_tokens;
 		out->len = start + (size_t)tokens * 4;
 	}
-	buf_printf(out, "\"},\"finish_reason\":\"%s\"}]", cut ? "length" : "stop");
+	struct str text = {out->data + start, out->len - start};
+	text = arena_str(out->arena, text);
+	buf_printf(out, "\"},\"finish_reason\":\"%s\"", cut ? "length" : "stop");
+	if (question->logprobs && plan->logprobs)
+		router_write_logprobs(out, question, plan->router, text);
+	buf_cstr(out, "}]");
 	if (!plan->no_usage)
 		buf_printf(out, ",\"usage\":{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,\"total_tokens\":%lld}",
 		           (long long)question->tokens, (long long)tokens, (long long)(question->tokens + tokens));

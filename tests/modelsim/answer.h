@@ -23,6 +23,10 @@ struct question {
 	int64_t dimensions; /* of an embedding; 0: not given */
 	uint64_t hash;      /* of model and texts: what the answer is made from */
 	int64_t tokens;     /* about one for four characters */
+	struct str *routes; /* that a schema lets it choose from (router.h) */
+	uint32_t route_count; /* 0: it is no router's question */
+	struct str routed;  /* the text that a route is asked for */
+	bool logprobs;      /* are asked for */
 };
 
 /* The tokener is reused from call to call. On failure ret_why says in English what is wrong. */

@@ -8,6 +8,8 @@
 
 #include <math.h>
 
+#include "tests/modelsim/router.h"
+
 #define LONGEST_MS 3600000.0 /* an hour: also keeps the conversion to microseconds in range */
 #define LARGEST_ANSWER (64 << 20)
 
@@ -46,12 +48,20 @@ enum setting behaviour_set(struct behaviour *behaviour, struct str name, struct 
 		return set_number(value, 0, 1, &behaviour->p429);
 	if (str_is(name, "p500"))
 		return set_number(value, 0, 1, &behaviour->p500);
+	if (str_is(name, "router"))
+		return router_mode_named(value, &behaviour->router) ? SETTING_OK : SETTING_BAD;
 	int64_t number;
 	bool whole = str_to_i64(value, &number) && number >= 0;
 	if (str_is(name, "stall")) {
 		if (!whole || number > 1)
 			return SETTING_BAD;
 		behaviour->stall = number == 1;
+		return SETTING_OK;
+	}
+	if (str_is(name, "logprobs")) {
+		if (!whole || number > 1)
+			return SETTING_BAD;
+		behaviour->no_logprobs = number == 0;
 		return SETTING_OK;
 	}
 	if (str_is(name, "retry_after")) {
@@ -76,7 +86,8 @@ struct plan behaviour_plan(struct behaviour *behaviour)
 		ms *= exp(behaviour->sigma * normal(behaviour));
 	if (ms > LONGEST_MS)
 		ms = LONGEST_MS;
-	struct plan plan = {.delay_us = (int64_t)(ms * 1000.0), .status = 200, .retry_after_s = behaviour->retry_after_s};
+	struct plan plan = {.delay_us = (int64_t)(ms * 1000.0), .status = 200, .retry_after_s = behaviour->retry_after_s,
+	                    .router = behaviour->router, .logprobs = !behaviour->no_logprobs};
 	if (behaviour->p429 + behaviour->p500 > 0) {
 		double draw = uniform(behaviour);
 		if (draw < behaviour->p429)

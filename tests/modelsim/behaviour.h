@@ -17,6 +17,8 @@ struct behaviour {
 	double p429, p500; /* shares of calls */
 	bool stall;        /* calls are accepted and not answered */
 	int64_t retry_after_s;
+	int router;        /* enum router_mode: how a question for a route is answered */
+	bool no_logprobs;  /* token probabilities are not offered */
 	uint64_t random; /* state; any start value */
 };
 
@@ -33,6 +35,8 @@ struct plan {
 	bool no_usage; /* leave the token counts out */
 	bool reset;    /* close the connection in place of an answer */
 	int64_t bytes; /* of the answer's text; 0: as it comes */
+	int router;    /* enum router_mode */
+	bool logprobs; /* are given to who asks */
 };
 struct plan behaviour_plan(struct behaviour *behaviour);
 /* An override by header; false when there is no such header or its value is bad. */

@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "tests/modelsim/exchange.h"
+#include "tests/modelsim/router.h"
 
 void control_reset_counts(struct server *server)
 {
 	ledger_reset(&server->keys);
 	ledger_reset(&server->records);
 	memset(server->by_status, 0, sizeof server->by_status);
-	server->calls = server->embeddings = server->prompt_tokens = server->completion_tokens = 0;
+	server->calls = server->embeddings = server->router = server->prompt_tokens = server->completion_tokens = 0;
 	server->max_in_flight = server->in_flight;
 }
 
@@ -28,8 +29,9 @@ enum MHD_Result control_stats(struct exchange *exchange)
 	struct server *server = exchange->server;
 	struct buf out;
 	buf_init(&out, &exchange->arena, 0);
-	buf_printf(&out, "{\"calls\":%llu,\"ok\":%llu,\"embeddings\":%llu,\"by_status\":{", (unsigned long long)server->calls,
-	           (unsigned long long)server->by_status[200], (unsigned long long)server->embeddings);
+	buf_printf(&out, "{\"calls\":%llu,\"ok\":%llu,\"embeddings\":%llu,\"router\":%llu,\"by_status\":{",
+	           (unsigned long long)server->calls, (unsigned long long)server->by_status[200], (unsigned long long)server->embeddings,
+	           (unsigned long long)server->router);
 	bool first = true;
 	for (unsigned i = 0; i < 600; i++) {
 		if (server->by_status[i] == 0)
@@ -69,7 +71,7 @@ static enum MHD_Result change_config(void *ctx, enum MHD_ValueKind kind, const c
 	enum setting result = behaviour_set(&change->behaviour, str_of(name), str_of(value));
 	if (result == SETTING_OK)
 		return MHD_YES;
-	change->complaint = result == SETTING_UNKNOWN ? "unknown setting: there are latency_ms, sigma, p429, p500, stall, retry_after, seed"
+	change->complaint = result == SETTING_UNKNOWN ? "unknown setting: there are latency_ms, sigma, p429, p500, stall, retry_after, router, logprobs, seed"
 	                                              : "a value is not a number or out of range";
 	return MHD_NO;
 }
@@ -87,7 +89,7 @@ enum MHD_Result control_config(struct exchange *exchange)
 	const struct behaviour *now = &server->behaviour;
 	struct buf out;
 	buf_init(&out, &exchange->arena, 0);
-	buf_printf(&out, "{\"latency_ms\":%g,\"sigma\":%g,\"p429\":%g,\"p500\":%g,\"stall\":%d,\"retry_after\":%lld}\n", now->latency_ms,
-	           now->sigma, now->p429, now->p500, now->stall, (long long)now->retry_after_s);
+	buf_printf(&out, "{\"latency_ms\":%g,\"sigma\":%g,\"p429\":%g,\"p500\":%g,\"stall\":%d,\"retry_after\":%lld,\"router\":\"%s\",\"logprobs\":%d}\n", now->latency_ms,
+	           now->sigma, now->p429, now->p500, now->stall, (long long)now->retry_after_s, router_mode_name(now->router), !now->no_logprobs);
 	return exchange_send(exchange, 200, &out);
 }

@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "tests/modelsim/answer.h"
+#include "tests/modelsim/router.h"
 
 #define LARGEST_BODY (32U << 20)
 
@@ -140,6 +141,13 @@ static enum MHD_Result read_header(void *ctx, enum MHD_ValueKind kind, const cha
 	return MHD_YES;
 }
 
+/* A cheap look before the body is read whole, which happens when its time has come. */
+static bool asks_for_a_route(const struct exchange *exchange)
+{
+	static const char sign[] = "\"json_schema\":{\"name\":\"route\"";
+	return exchange->endpoint == ENDPOINT_CHAT && memmem(exchange->body.data, exchange->body.len, sign, sizeof sign - 1) != NULL;
+}
+
 /* A model call has arrived whole: counts it and says when it is answered. */
 static enum MHD_Result begin_call(struct exchange *exchange)
 {
@@ -149,6 +157,11 @@ static enum MHD_Result begin_call(struct exchange *exchange)
 	(void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, read_header, exchange); /* returns a count */
 	server->calls++;
 	server->embeddings += exchange->endpoint == ENDPOINT_EMBEDDINGS;
+	if (asks_for_a_route(exchange)) {
+		server->router++;
+		if (exchange->plan.router == ROUTER_LATE)
+			exchange->plan.delay_us += (int64_t)ROUTER_LATE_MS * 1000;
+	}
 	if (exchange->key != 0)
 		ledger_call(&server->keys, exchange->key);
 	if (exchange->record != 0)

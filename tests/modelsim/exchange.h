@@ -39,7 +39,7 @@ struct server {
 	struct exchange *stalled;
 	struct ledger keys, records;
 	uint64_t numbers; /* of requests, never reset: ids stay unique */
-	uint64_t calls, embeddings, by_status[600];
+	uint64_t calls, embeddings, router, by_status[600]; /* router: calls that ask for a route by a schema */
 	uint64_t in_flight, max_in_flight, prompt_tokens, completion_tokens;
 	int64_t resume_after_us;
 };

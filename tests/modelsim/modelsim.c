@@ -31,13 +31,17 @@ static const char help[] =
     "  --p500 SHARE       share of calls answered 500 (0)\n"
     "  --retry-after S    seconds in Retry-After (1)\n"
     "  --stall 1          accept calls and answer nothing until /config?stall=0\n"
+    "  --router MODE      how a question for a route (a JSON schema \"route\") is answered: good, fence, prose, unsure, wrong, empty,\n"
+    "                     echo, contradict, cut, type, boast, word, huge, bytes, late, mixed (good). The right route is the one whose\n"
+    "                     name the text begins with\n"
+    "  --logprobs 0       give no token probabilities\n"
     "  --seed N           start of the random numbers (1)\n"
     "  --help             this text\n"
     "\n"
     "GET  /stats          counts as JSON. dup_calls: calls answered 200 whose Idempotency-Key was answered 200 before;\n"
     "                     dup_record_calls: the same by x-record-id\n"
     "POST /reset          counts back to 0\n"
-    "POST /config?latency_ms=&sigma=&p429=&p500=&retry_after=&stall=&seed=   changes the behaviour of the running server\n"
+    "POST /config?latency_ms=&sigma=&p429=&p500=&retry_after=&stall=&router=&logprobs=&seed=   changes the behaviour of the running server\n"
     "Headers of a request: x-sim-status: 503, x-sim-latency-ms: 250, x-sim-retry-after: 2, x-sim-garbage: 1 (no JSON),\n"
     "                     x-sim-no-usage: 1, x-sim-bytes: 2000000 (length of the answer), x-sim-reset: 1 (connection closed)\n"
     "\n"
@@ -48,6 +52,7 @@ static const struct option options[] = {
     {"latency-ms", required_argument, NULL, 's'}, {"sigma", required_argument, NULL, 's'},
     {"p429", required_argument, NULL, 's'},       {"p500", required_argument, NULL, 's'},
     {"retry-after", required_argument, NULL, 's'}, {"stall", required_argument, NULL, 's'},
+    {"router", required_argument, NULL, 's'},     {"logprobs", required_argument, NULL, 's'},
     {"seed", required_argument, NULL, 's'},       {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };

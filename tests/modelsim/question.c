@@ -8,6 +8,7 @@
 
 #include "tests/modelsim/answer.h"
 #include "tests/modelsim/ledger.h"
+#include "tests/modelsim/router.h"
 
 static struct json_object *parse(struct json_tokener *tokener, struct str body, const char **ret_why)
 {
@@ -92,6 +93,7 @@ static bool read_messages(struct json_object *root, struct arena *arena, struct 
 	question->max_tokens = whole_number(root, "max_tokens");
 	if (question->max_tokens == 0)
 		question->max_tokens = whole_number(root, "max_completion_tokens");
+	router_read(root, arena, question);
 	return true;
 }
 
