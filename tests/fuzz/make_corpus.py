@@ -124,3 +124,16 @@ for name, body in {"schema": b'{"schema":"\\"string\\"","schemaType":"AVRO"}', "
     put("served", name, b"\1HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 put("served", "chunked", b"\1HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n0\r\n\r\n")
 put("served", "missing", b"\1HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+
+CHOICE = b'{\\"route\\":\\"kb\\",\\"confidence\\":0.9}'
+CHAT = b'{"choices":[{"message":{"content":"%s"}%s}],"usage":{"prompt_tokens":3}}'
+for name, data in {
+    "good": CHAT % (CHOICE, b""),
+    "fenced": CHAT % (b"Sure:\\n```json\\n" + CHOICE + b"\\n```", b""),
+    "two": CHAT % (CHOICE + b' {\\"route\\":\\"human\\"}', b""),
+    "tokens": CHAT % (CHOICE, b',"logprobs":{"content":[{"token":"{\\"route\\":\\"","logprob":-1},{"token":"kb\\"","logprob":-0.1}]}'),
+    "bare": b'{"route":"kb_answer","confidence":1}',
+    "list": b'{"data":[{"embedding":[1,-0.5,2e-1]}]}',
+    "base64": b'{"data":[{"embedding":"AACAPwAAAL8AAIA+"}]}',
+}.items():
+    put("router", name, b"route: human\0" + data)

@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "worker/upstream/provider.h"
 
@@ -36,6 +38,7 @@ static void a_request_holds_what_was_asked_as_the_model_wants_it(void **state)
 	     HEAD ",\"max_tokens\":256,\"temperature\":0.2,\"stop\":[\"END\",\"\\n\"]}"},
 	    {&own, {.temperature = 0.2, .max_tokens = 256, .stop = stops, .stop_count = 2},
 	     HEAD ",\"max_completion_tokens\":256,\"temperature\":0,\"reasoning_effort\":\"low\",\"seed\":7}"},
+	    {&plain, {.temperature = NAN, .logprobs = true}, HEAD ",\"logprobs\":true}"},
 	    {&plain, {.temperature = NAN, .response_format = STR("json")}, HEAD ",\"response_format\":{\"type\":\"json_object\"}}"},
 	    {&plain, {.temperature = NAN, .response_format = STR("{\"type\":\"json_object\"}")}, HEAD ",\"response_format\":{\"type\":\"json_object\"}}"},
 	    {&plain, {.temperature = NAN, .response_format = STR("{\"type\":\"object\"}")},
@@ -207,6 +210,143 @@ static void errors_are_told_in_the_servers_words_on_one_line(void **state)
 	arena_free(&arena);
 }
 
+static void a_question_for_an_embedding_has_its_own_path_and_body(void **state)
+{
+	(void)state;
+	struct pair set[] = {{.name = STR("encoding_format"), .value = STR("\"base64\"")}, {.name = STR("dimensions"), .value = STR("256")}};
+	struct str drop[] = {STR("encoding_format")};
+	const struct message text = {STR("user"), STR("a \"b\"\n")};
+	const struct call call = {.purpose = PURPOSE_EMBED, .messages = &text, .message_count = 1, .temperature = 0, .max_tokens = 5, .logprobs = true};
+	const struct {
+		struct model_settings model;
+		const char *expect;
+	} cases[] = {
+	    {{.name = STR("e"), .base_url = STR("http://h/v1")}, "{\"model\":\"e\",\"input\":\"a \\\"b\\\"\\n\",\"encoding_format\":\"float\"}"},
+	    {{.name = STR("e"), .base_url = STR("http://h/v1/"), .params_set = {set, 2}},
+	     "{\"model\":\"e\",\"input\":\"a \\\"b\\\"\\n\",\"encoding_format\":\"base64\",\"dimensions\":256}"},
+	    {{.name = STR("e"), .base_url = STR("http://h/v1"), .params_drop = {drop, 1}}, "{\"model\":\"e\",\"input\":\"a \\\"b\\\"\\n\"}"},
+	};
+	struct arena arena;
+	arena_init(&arena, 0);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct str got = provider_openai.build_request(&cases[i].model, &call, &arena);
+		if (!str_is(got, cases[i].expect))
+			fail_msg("case %zu: %.*s", i, STR_ARG(got));
+		assert_string_equal(provider_openai.url(&cases[i].model, PURPOSE_EMBED, &arena).data, "http://h/v1/embeddings");
+		assert_string_equal(provider_openai.url(&cases[i].model, PURPOSE_ROUTER, &arena).data, "http://h/v1/chat/completions");
+	}
+	arena_free(&arena);
+}
+
+static void embeddings_are_read_as_lists_and_as_base64_and_anything_else_is_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *body;
+		uint32_t count; /* 0: refused */
+		float last;
+		const char *words;
+	} cases[] = {
+		{"{\"data\":[{\"embedding\":[1,-0.5,2.5e-1]}],\"usage\":{\"prompt_tokens\":7}}", 3, 0.25f, NULL},
+		{"{\"data\":[{\"embedding\":\"AACAPwAAAL8AAIA+\"}]}", 3, 0.25f, NULL}, /* made with Python's struct and base64 */
+		{"{\"data\":[{\"embedding\":\"AACAPw==\"}]}", 1, 1, NULL},
+		{"{\"data\":[{\"embedding\":\"AACAPw\"}]}", 1, 1, NULL},
+		{"{\"data\":[{\"embedding\":[]}]}", 0, 0, "has 0 values"},
+		{"{\"data\":[{\"embedding\":\"\"}]}", 0, 0, "has 0 values"},
+		{"{\"data\":[{\"embedding\":[1,\"2\"]}]}", 0, 0, "value 1 of the embedding is not"},
+		{"{\"data\":[{\"embedding\":[1,null]}]}", 0, 0, "value 1 of the embedding is not"},
+		{"{\"data\":[{\"embedding\":[1e39]}]}", 0, 0, "value 0 of the embedding is not"},
+		{"{\"data\":[{\"embedding\":[1e999]}]}", 0, 0, "value 0 of the embedding is not"},
+		{"{\"data\":[{\"embedding\":\"AADAfw==\"}]}", 0, 0, "value 0 of the embedding is not"}, /* NAN */
+		{"{\"data\":[{\"embedding\":\"AACAfw==\"}]}", 0, 0, "value 0 of the embedding is not"}, /* infinity */
+		{"{\"data\":[{\"embedding\":\"AACA\"}]}", 0, 0, "not base64 of floats"},
+		{"{\"data\":[{\"embedding\":\"AAC-Pw==\"}]}", 0, 0, "not base64 of floats"},
+		{"{\"data\":[{\"embedding\":[1]},{\"embedding\":[2]}]}", 0, 0, "2 embeddings for one text"},
+		{"{\"data\":[]}", 0, 0, "0 embeddings for one text"},
+		{"{\"data\":[{}]}", 0, 0, "no data[0].embedding"},
+		{"{\"choices\":[{\"message\":{\"content\":\"Hi\"}}]}", 0, 0, "no data[0].embedding"},
+		{"[1,2]", 0, 0, "no data[0].embedding"},
+		{"<html>", 0, 0, "not JSON"},
+	};
+	struct arena arena;
+	arena_init(&arena, 0);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct provider_answer a = {0};
+		struct err err = {""};
+		enum rc rc = provider_openai.parse_answer(str_of(cases[i].body), PURPOSE_EMBED, &arena, &a, &err);
+		if ((rc == RC_OK) != (cases[i].count != 0) || (rc != RC_OK && strstr(err.text, cases[i].words) == NULL))
+			fail_msg("case %zu: %s", i, err.text);
+		if (rc != RC_OK)
+			continue;
+		assert_int_equal(a.vector_len, cases[i].count);
+		assert_true(a.vector[cases[i].count - 1] == cases[i].last && a.text.data == NULL);
+		assert_int_equal(a.input_tokens, i == 0 ? 7 : 0);
+	}
+	arena_free(&arena);
+}
+
+static void an_embedding_is_bounded_in_either_form(void **state)
+{
+	(void)state;
+	struct arena arena;
+	arena_init(&arena, 0);
+	for (uint32_t count = CALL_MAX_VECTOR - 1; count <= CALL_MAX_VECTOR + 1; count++) {
+		for (int base64 = 0; base64 <= 1; base64++) {
+			struct buf body;
+			struct provider_answer a = {0};
+			buf_init(&body, &arena, 65536);
+			buf_cstr(&body, base64 ? "{\"data\":[{\"embedding\":\"" : "{\"data\":[{\"embedding\":[");
+			for (uint32_t i = 0; i < count && !base64; i++)
+				buf_cstr(&body, i == 0 ? "1" : ",1");
+			size_t bytes = (size_t)count * 4;
+			for (size_t i = 0; i < bytes / 3 * 4 + (bytes % 3 != 0 ? bytes % 3 + 1 : 0) && base64; i++)
+				buf_char(&body, 'A');
+			buf_cstr(&body, base64 ? "\"}]}" : "]}]}");
+			enum rc rc = provider_openai.parse_answer(buf_view(&body), PURPOSE_EMBED, &arena, &a, NULL);
+			assert_int_equal(rc, count <= CALL_MAX_VECTOR ? RC_OK : RC_BAD_INPUT);
+			if (rc == RC_OK)
+				assert_int_equal(a.vector_len, count);
+		}
+	}
+	arena_free(&arena);
+}
+
+static void token_probabilities_are_kept_for_routers_as_far_as_they_are_sound(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *logprobs;
+		uint32_t count;
+	} cases[] = {
+		{"{\"content\":[{\"token\":\"a\",\"logprob\":-0.5,\"top_logprobs\":[]},{\"token\":\"b\",\"logprob\":0}]}", 2},
+		{"{\"content\":[{\"token\":\"a\",\"logprob\":-9999.0},{\"token\":\"b\",\"logprob\":0.0000001}]}", 2},
+		{"{\"content\":[{\"token\":\"a\",\"logprob\":-0.5},{\"token\":\"b\",\"logprob\":1.5}]}", 1},
+		{"{\"content\":[{\"token\":\"a\",\"logprob\":-0.5},{\"token\":3,\"logprob\":0},{\"token\":\"c\",\"logprob\":0}]}", 1},
+		{"{\"content\":[{\"token\":\"a\",\"logprob\":\"-0.5\"}]}", 0},
+		{"{\"content\":[{\"token\":\"a\",\"logprob\":-1e999}]}", 0},
+		{"{\"content\":[{\"token\":\"a\"}]}", 0},
+		{"{\"content\":[]}", 0},
+		{"{\"content\":{}}", 0},
+		{"{\"tokens\":[\"a\"],\"token_logprobs\":[-0.5]}", 0},
+		{"null", 0},
+	};
+	struct arena arena;
+	char body[512];
+	arena_init(&arena, 0);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		(void)snprintf(body, sizeof body, "{\"choices\":[{\"message\":{\"content\":\"ab\"},\"logprobs\":%s}]}", cases[i].logprobs); /* fits */
+		struct provider_answer a = {0};
+		assert_int_equal(provider_openai.parse_answer(str_of(body), PURPOSE_ROUTER, &arena, &a, NULL), RC_OK);
+		if (a.token_count != cases[i].count)
+			fail_msg("case %zu: %u", i, a.token_count);
+		for (uint32_t k = 0; k < a.token_count; k++)
+			assert_true(isfinite(a.tokens[k].logprob) && a.tokens[k].logprob <= 0 && a.tokens[k].token.len == 1);
+		assert_int_equal(provider_openai.parse_answer(str_of(body), PURPOSE_ANSWER, &arena, &a, NULL), RC_OK);
+		assert_int_equal(a.token_count, 0);
+	}
+	arena_free(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +356,10 @@ int main(void)
 	    cmocka_unit_test(usage_is_believed_within_reason),
 	    cmocka_unit_test(a_nest_of_lists_is_refused),
 	    cmocka_unit_test(errors_are_told_in_the_servers_words_on_one_line),
+	    cmocka_unit_test(a_question_for_an_embedding_has_its_own_path_and_body),
+	    cmocka_unit_test(embeddings_are_read_as_lists_and_as_base64_and_anything_else_is_refused),
+	    cmocka_unit_test(an_embedding_is_bounded_in_either_form),
+	    cmocka_unit_test(token_probabilities_are_kept_for_routers_as_far_as_they_are_sound),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -314,6 +314,105 @@ static void bad_examples_and_settings_are_refused_with_their_place(void **state)
 	fixture_remove_folder(folder, (const char *const[]){"e.jsonl", NULL});
 }
 
+/* ---- embeddings that a model is asked for ----------------------------------------------------------------------------- */
+
+#define REMOTE                                                                                                         \
+	"when_unsure: careful\n"                                                                                           \
+	"routes: [{name: kb, models: [small]}, {name: careful, models: [capable]}, {name: human, topic: desk}]\n"          \
+	"stages:\n- semantic: {embedder: {remote: {model: standby, timeout: 2s, attempts: 3}}, examples: e.jsonl, accept: 0.9, k: 1}\n"
+
+static const char remote_examples[] = "{\"label\":\"kb\",\"embedding\":[1,0,0]}\n{\"label\":\"human\",\"embedding\":[0,1,0]}\n";
+
+static void a_remote_embedding_is_asked_for_and_decides_by_the_examples(void **state)
+{
+	(void)state;
+	static const float near_human[] = {0.1f, 3, 0}, between[] = {1, 1, 0}, zeros[3], longer[] = {1, 0, 0, 0};
+	static const struct {
+		enum outcome outcome;
+		const float *vector;
+		uint32_t count;
+		const char *asked;
+		enum verdict verdict;
+		int route;
+	} cases[] = {
+		{OUTCOME_OK, near_human, 3, "decided", VERDICT_DECIDED, 2},
+		{OUTCOME_OK, between, 3, "unsure", VERDICT_PASS, 1},
+		{OUTCOME_OK, zeros, 3, "no_direction", VERDICT_FAILED, 1},
+		{OUTCOME_OK, longer, 4, "dimension", VERDICT_FAILED, 1},
+		{OUTCOME_OK, NULL, 0, "dimension", VERDICT_FAILED, 1},
+		{OUTCOME_EXPIRED, NULL, 0, "late", VERDICT_FAILED, 1},
+		{OUTCOME_MODEL_REFUSED, NULL, 0, "model_refused", VERDICT_FAILED, 1},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct fixture f = start(remote_examples, REMOTE);
+		struct fixture_job j;
+		fixture_job_init(&j, "the text");
+		assert_true(policy_asks(f.policy));
+		assert_int_equal(route_decide(f.policy, f.scratch, &j.job), ROUTE_ASK);
+		struct call *call = &j.job.call;
+		assert_int_equal(call->purpose, PURPOSE_EMBED);
+		assert_true(call->model_count == 1 && call->models[0] == 2 && call->timeout_ms == 2000 && call->attempts_left == 3);
+		assert_int_equal(call->message_count, 1);
+		assert_str(call->messages[0].content, "the text");
+		call->outcome = cases[i].outcome;
+		call->vector = cases[i].vector;
+		call->vector_len = cases[i].count;
+		call->cost_usd = 0.5;
+		assert_int_equal(route_resume(f.policy, f.scratch, &j.job), ROUTE_DONE);
+		const struct stage_trace *trace = &j.job.dec.trace[0];
+		assert_string_equal(trace->asked, cases[i].asked);
+		assert_int_equal(trace->verdict, cases[i].verdict);
+		assert_int_equal(j.job.dec.route, cases[i].route);
+		assert_true(j.job.dec.cost_usd == 0.5);
+		assert_int_equal(j.job.dec.degraded, cases[i].verdict == VERDICT_FAILED);
+		fixture_job_free(&j);
+		stop(f);
+	}
+}
+
+static void an_empty_text_is_not_sent_to_be_embedded(void **state)
+{
+	(void)state;
+	struct fixture f = start(remote_examples, REMOTE);
+	struct fixture_job j;
+	fixture_job_init(&j, " \n");
+	assert_int_equal(route_decide(f.policy, f.scratch, &j.job), ROUTE_DONE);
+	assert_int_equal(j.job.dec.trace[0].verdict, VERDICT_PASS);
+	assert_int_equal(j.job.call.model_count, 0);
+	fixture_job_free(&j);
+	stop(f);
+}
+
+static void a_bad_embedder_is_refused_with_its_place(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *embedder, *words;
+	} cases[] = {
+		{"statik", "did you mean \"static\"?"},
+		{"remote", "embedder: {remote: {model: NAME}}"},
+		{"{remote: {}}", "model"},
+		{"{remote: {model: smal}}", "did you mean \"small\"?"},
+		{"{remote: {model: small, timeout: 40s}}", "timeout"},
+		{"{remote: {model: small}, also: x}", "static, given or {remote: ...} is expected"},
+		{"[static]", "static, given or {remote: ...} is expected"},
+	};
+	char *folder = fixture_folder();
+	fixture_file(folder, "e.jsonl", remote_examples, sizeof remote_examples - 1);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char yaml[512];
+		struct policy *policy = NULL;
+		struct err err = {""};
+		(void)snprintf(yaml, sizeof yaml, "when_unsure: kb\nroutes: [{name: kb, models: [small]}, {name: human, topic: desk}]\n"
+		               "stages:\n- semantic: {examples: e.jsonl, accept: 0.9, embedder: %s}\n", cases[i].embedder); /* fits */
+		assert_int_equal(policy_parse("policy.yaml", str_of(yaml), folder, &fixture_settings, &policy, &err), RC_BAD_INPUT);
+		if (strstr(err.text, cases[i].words) == NULL || strstr(err.text, "policy.yaml:4:") == NULL)
+			fail_msg("case %zu: %s", i, err.text);
+	}
+	static const char *const files[] = {"e.jsonl", NULL};
+	fixture_remove_folder(folder, files);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +424,9 @@ int main(void)
 		cmocka_unit_test(texts_in_other_languages_are_passed_on),
 		cmocka_unit_test(texts_are_embedded_here_and_routes_bring_their_own_examples),
 		cmocka_unit_test(bad_examples_and_settings_are_refused_with_their_place),
+		cmocka_unit_test(a_remote_embedding_is_asked_for_and_decides_by_the_examples),
+		cmocka_unit_test(an_empty_text_is_not_sent_to_be_embedded),
+		cmocka_unit_test(a_bad_embedder_is_refused_with_its_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,6 +163,18 @@ static void decode(struct flow *flow, struct job *job, struct list *decoded)
 	list_push(decoded, &job->link);
 }
 
+/* It waited for another's decision of the same prompt; a policy that is new meanwhile has guards of its own. */
+static void take_up_again(struct flow *flow, struct job *job, struct list *decoded)
+{
+	if (!may_begin(flow, job))
+		return;
+	if (job->dec.policy != flow->policy) {
+		pin_policy(flow, job);
+		guard(flow, job);
+	}
+	list_push(job->outcome == OUTCOME_NONE ? decoded : &flow->to_encode, &job->link);
+}
+
 /* ---- dispatch -------------------------------------------------------------------------------------------------------- */
 
 /* At least one: a record is not parked to fail without a call. */
@@ -421,11 +433,8 @@ static void enter(struct flow *flow, struct job *job, struct list *decoded)
 	case JOB_ASKING: /* a stage's answer is here */
 		resume(flow, job);
 		break;
-	case JOB_DECODED: /* it waited for another's decision */
-		if (!may_begin(flow, job))
-			break;
-		pin_policy(flow, job);
-		list_push(decoded, &job->link);
+	case JOB_DECODED:
+		take_up_again(flow, job, decoded);
 		break;
 	case JOB_DROPPED: /* its partition went to another worker before an answer */
 		if (job->leads)

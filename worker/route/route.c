@@ -188,6 +188,8 @@ static enum verdict ask_stage(const struct policy *policy, struct route_scratch 
 	}
 	trace->reason.len = str_utf8_cut(trace->reason, POLICY_MAX_REASON);
 	trace->micros = before + (clock_mono_us() - start_us);
+	for (uint32_t i = 0; resumed && i < job->call.attempt_count; i++) /* what it waited for counts too */
+		trace->micros += job->call.attempts[i].micros;
 	job->dec.cost_usd += trace->cost_usd;
 	job->dec.degraded |= turn->degraded;
 	job->dec.trace_count = at + 1;

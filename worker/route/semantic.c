@@ -2,12 +2,13 @@
  * semantic.c: the stage of examples: the route whose examples lie nearest to the text.
  *
  * The one idea: a route's score is the mean of its best k cosines, so that one odd example decides nothing; it is taken when
- * it reaches the route's threshold and leads the next route by the margin. The search is exact. The text's embedding is made
- * here by the shipped table (embedder: static), or is the record's own (embedder: given).
+ * it reaches the route's threshold and leads the next route by the margin. The search is exact. Where the text's vector comes from
+ * is embedder.c's.
  */
 #include <math.h>
 #include <stdlib.h>
 
+#include "worker/route/embedder.h"
 #include "worker/route/examples.h"
 #include "worker/route/policy_load.h"
 #include "worker/route/thresholds.h"
@@ -15,19 +16,17 @@
 enum { MAX_K = 32 };
 /* Nearer than this, an example is the text itself but for rounding. */
 static const float SAME = 0.99999f, BELOW_ALL = -2;
-enum { EMBEDDER_STATIC, EMBEDDER_GIVEN };
 
 struct semantic {
 	struct examples examples;
-	struct static_model *model; /* NULL: embeddings are given */
+	struct embedder embedder;
 	const double *accept;       /* by route */
 	uint32_t route_count, k;
 	double margin;
 };
 
 struct semantic_settings {
-	int embedder;
-	const struct node *examples;
+	const struct node *embedder, *examples;
 	struct thresholds_settings thresholds;
 	double margin;
 	uint32_t k;
@@ -39,11 +38,11 @@ struct semantic_scratch {
 };
 
 static const struct config_option semantic_options[] = {
-	{.name = "embedder", .kind = OPTION_ENUM, .offset = offsetof(struct semantic_settings, embedder), .choices = "static|given",
-	 .fallback = "static", .doc = "static: by the table in this program (English). given: the embedding comes with the record."},
+	{.name = "embedder", .kind = OPTION_CUSTOM, .offset = offsetof(struct semantic_settings, embedder), .parse = policy_keep_node,
+	 .fallback = "static", .doc = EMBEDDER_DOC},
 	{.name = "examples", .kind = OPTION_CUSTOM, .offset = offsetof(struct semantic_settings, examples), .parse = policy_keep_node,
-	 .doc = "A file of JSON Lines, {\"label\": \"route\", \"text\": \"...\"}, beside the routes' own `examples`; for `given` with "
-	        "\"embedding\": [...] in place of the text."},
+	 .doc = "A file of JSON Lines, {\"label\": \"route\", \"text\": \"...\"}, beside the routes' own `examples`; for `given` and "
+	        "`remote` with \"embedding\": [...] in place of the text."},
 	THRESHOLDS_OPTIONS(struct semantic_settings, thresholds),
 	{.name = "margin", .kind = OPTION_DOUBLE, .offset = offsetof(struct semantic_settings, margin), .fallback = "0.05", .min = 0,
 	 .max = 1, .doc = "How far the best route must lead the next."},
@@ -72,18 +71,17 @@ static enum rc semantic_open(struct stage_setup *setup, void **ret, struct err *
 	s->k = settings.k;
 	canon_double(setup->canon, s->margin);
 	canon_u64(setup->canon, s->k);
-	if (settings.embedder == EMBEDDER_STATIC)
-		rc = static_model_builtin(&policy->arena, &s->model, err);
+	rc = embedder_open(setup, settings.embedder, &s->embedder, err);
 	if (rc == RC_OK)
 		rc = thresholds_open(setup, &settings.thresholds, &setup->thresholds, err);
 	if (rc == RC_OK)
-		rc = examples_read(setup, s->model, settings.examples, &s->examples, err);
+		rc = examples_read(setup, s->embedder.model, settings.examples, &s->examples, err);
 	if (rc != RC_OK) {
 		semantic_close(s);
 		return rc;
 	}
 	s->accept = setup->thresholds->by_route;
-	policy->inputs.embedding |= s->model == NULL;
+	policy->inputs.embedding |= s->embedder.kind == EMBEDDER_GIVEN;
 	*ret = s;
 	return RC_OK;
 }
@@ -191,39 +189,28 @@ static enum verdict judge(const struct semantic *s, struct stage_turn *turn, str
 	return near && clear ? VERDICT_DECIDED : VERDICT_PASS;
 }
 
-/* The text's direction, or why it has none. */
-static enum verdict embed(const struct semantic *s, struct stage_turn *turn, float *query)
-{
-	const struct request *req = &turn->job->req;
-	uint32_t dim = s->examples.vectors.dim;
-	if (s->model != NULL) {
-		if (static_model_embed(s->model, turn->text->shown, query) != 0)
-			return VERDICT_DECIDED;
-		turn->trace->reason = STR("the text holds no word that the table knows");
-		return VERDICT_PASS;
-	}
-	if (req->embedding == NULL || req->embedding_len == 0) {
-		turn->trace->reason = STR("the record has no embedding");
-		return VERDICT_PASS;
-	}
-	if (req->embedding_len != dim) {
-		turn->trace->reason = arena_printf(&turn->job->arena, "the record's embedding has %u values, the examples have %u",
-		                                   req->embedding_len, dim);
-		return VERDICT_FAILED;
-	}
-	if (vectors_unit(req->embedding, dim, s->examples.vectors.stride, query))
-		return VERDICT_DECIDED;
-	turn->trace->reason = STR("the record's embedding is all zeros or not finite");
-	return VERDICT_FAILED;
-}
-
 static enum verdict semantic_decide(const void *stage, struct stage_turn *turn)
 {
 	const struct semantic *s = stage;
 	struct semantic_scratch *scratch = turn->scratch;
+	const struct vectors *v = &s->examples.vectors;
 	turn->trace->asset_version = s->examples.version;
-	enum verdict verdict = embed(s, turn, scratch->query);
+	enum verdict verdict = embedder_embed(&s->embedder, turn, v->dim, v->stride, scratch->query);
 	return verdict == VERDICT_DECIDED ? judge(s, turn, search(s, scratch, turn->held_out)) : verdict;
+}
+
+static enum verdict semantic_resume(const void *stage, struct stage_turn *turn)
+{
+	const struct semantic *s = stage;
+	struct semantic_scratch *scratch = turn->scratch;
+	const struct vectors *v = &s->examples.vectors;
+	turn->trace->asset_version = s->examples.version;
+	enum verdict verdict = embedder_resume(&s->embedder, turn, v->dim, v->stride, scratch->query);
+	if (verdict != VERDICT_DECIDED)
+		return verdict;
+	verdict = judge(s, turn, search(s, scratch, turn->held_out));
+	turn->trace->asked = verdict == VERDICT_DECIDED ? "decided" : "unsure";
+	return verdict;
 }
 
 const struct stage_ops semantic_stage = {
@@ -235,4 +222,5 @@ const struct stage_ops semantic_stage = {
 	.scratch_new = semantic_scratch_new,
 	.scratch_free = semantic_scratch_free,
 	.decide = semantic_decide,
+	.resume = semantic_resume,
 };

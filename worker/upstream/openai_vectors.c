@@ -75,8 +75,8 @@ static int64_t decode(struct str text, unsigned char *out)
 
 static enum rc from_base64(struct str text, struct arena *scratch, struct provider_answer *ret, struct err *err)
 {
-	if (text.len > (size_t)CALL_MAX_VECTOR * 4 / 3 * 4)
-		return check_length(text.len / 16 * 3, err);
+	if (text.len > ((size_t)CALL_MAX_VECTOR * sizeof(float) + 2) / 3 * 4)
+		return check_length(text.len / 4 * 3 / sizeof(float), err);
 	unsigned char *bytes = arena_alloc(scratch, text.len + 1);
 	int64_t n = decode(text, bytes);
 	if (n < 0 || n % 4 != 0)
