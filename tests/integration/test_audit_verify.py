@@ -189,3 +189,27 @@ def test_a_window_of_time_holds_the_records_of_that_time(deployment):
         code, report = verify(worker, *options)
         assert code == 0, (options, report)
         assert [i["records"] for i in report["inputs"]] == [records] and report["inputs"][0]["decided"] == records, (options, report)
+
+
+@pytest.mark.parametrize("ordering", ["key", "none"])
+def test_keys_out_of_their_order_are_found_when_order_was_asked_for(deployment, modelsim, ordering):
+    """Read as if order by key had been promised, over a run that kept it and one that did not."""
+    modelsim.configure(latency_ms=20, sigma=0.9)
+    deployment.configure(input={"ordering": ordering})
+    worker = deployment.worker().start()
+    ids = [f"r-{i}" for i in range(COUNT)]
+    deployment.send([json.dumps({"id": i, "prompt": f"about {i}"}).encode() for i in ids], keys=[b"hot-%d" % (n % 6) for n in range(COUNT)], ids=ids)
+    ledger = deployment.ledger().wait(COUNT, timeout=120)
+    eventually(lambda: deployment.lag() == 0, 30, "lag 0")
+    config = json.loads(worker.path.read_text())
+    config["input"]["ordering"] = "key"
+    worker.path.write_text(json.dumps(config))
+    late, highest = 0, {}
+    for record in sorted(ledger.decisions, key=lambda r: (r.partition, r.offset)):
+        source = record.value["source"]
+        run = (source["partition"], record.key)
+        late += source["offset"] < highest.get(run, -1)
+        highest[run] = max(source["offset"], highest.get(run, -1))
+    code, report = verify(worker)
+    assert report["faults"]["out_of_order"] == late, report["faults"]
+    assert (code, late > 0) == ((0, False) if ordering == "key" else (4, True))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from services import eventually, free_port
-from worker import BINARY
+from worker import BINARY, FAULTS_BINARY
 
 
 def children(pid):
@@ -42,9 +42,9 @@ def demo(kafka, tmp_path):
     """Starts it with a temporary folder of its own."""
     started = []
 
-    def start(*options, **more):
-        command = [BINARY, "demo", "--kill", "--brokers", kafka.address, *options]
-        env = {**os.environ, "TMPDIR": str(tmp_path)}
+    def start(*options, binary=BINARY, **more):
+        command = [binary, "demo", "--kill", "--brokers", kafka.address, *options]
+        env = {**os.environ, "TMPDIR": str(tmp_path), **more.pop("env", {})}
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, **more)
         started.append(process)
         return process
@@ -68,6 +68,18 @@ def test_the_books_hold_and_nothing_stays(demo, kafka, tmp_path, options):
     assert 0 < books["longest_pause_ms"] and 0 <= books["repeated_calls"] < books["calls"]
     eventually(lambda: topics_of_demos(kafka) <= before, 30, "its topics deleted")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_books_that_do_not_hold_end_with_4(demo):
+    """Workers with an intentional bug: they commit one batch too early, so what a kill interrupts is lost."""
+    for _ in range(3):  # a kill may find nothing under way
+        process = demo("--records", "1500", "--kills", "8", "--json", binary=FAULTS_BINARY, env={"POINTSMAN_BUG": "commit_early"})
+        out, err = process.communicate(timeout=300)
+        books = json.loads(out)
+        if books["lost"] > 0:
+            break
+    assert books["lost"] > 0 and not books["holds"]
+    assert process.returncode == 4, err + out
 
 
 def test_kept_topics_are_named(demo, kafka):

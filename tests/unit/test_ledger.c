@@ -39,7 +39,7 @@ static void put(struct ledger *l, int64_t offset, enum outcome outcome, int deci
 	char text[40];
 	struct str id = id_of(text, sizeof text, offset);
 	for (int i = 0; i < decisions; i++)
-		ledger_decision(l, 0, offset, id, outcome, (struct ledger_place){1, offset * 2 + i}, 1000 + offset);
+		ledger_decision(l, 0, offset, STR_NULL, id, outcome, (struct ledger_place){1, offset * 2 + i}, 1000 + offset);
 	for (int i = 0; i < responses; i++)
 		ledger_response(l, id, outcome_info(outcome)->status, false, (struct ledger_place){2, offset * 2 + i}, 1000 + offset);
 	for (int i = 0; i < dead_letters; i++)
@@ -137,10 +137,10 @@ static void a_parked_decision_is_not_the_last_word(void **state)
 	(void)state;
 	struct ledger *l = books(10, 10, NULL, 0);
 	ledger_input(l, 0, 0, 1);
-	ledger_decision(l, 0, 0, STR("parked"), LEDGER_PARKED, (struct ledger_place){1, 0}, 1);
+	ledger_decision(l, 0, 0, STR_NULL, STR("parked"), LEDGER_PARKED, (struct ledger_place){1, 0}, 1);
 	put(l, 0, OUTCOME_OK, 1, 1, 0);
 	ledger_input(l, 0, 1, 1); /* still waits in its park topic */
-	ledger_decision(l, 0, 1, STR("waits"), LEDGER_PARKED, (struct ledger_place){1, 1}, 1);
+	ledger_decision(l, 0, 1, STR_NULL, STR("waits"), LEDGER_PARKED, (struct ledger_place){1, 1}, 1);
 	struct ledger_result r = ledger_check(l, 5);
 	assert_true(r.holds);
 	assert_int_equal(r.figures[0].in_progress, 1);
@@ -195,9 +195,40 @@ static void a_random_run_is_judged_as_a_naive_count_judges_it(void **state)
 	}
 }
 
+/* Two records of one key, told of in the wrong order. */
+static int64_t swapped_under(struct ledger_rules rules, enum outcome second)
+{
+	struct ledger *l = ledger_new(rules);
+	struct ledger_source s = {.topic = "in", .end = 2, .committed = 2, .finished_end = 2};
+	ledger_source(l, &s);
+	ledger_decision(l, 0, 1, STR("key"), STR("later"), OUTCOME_OK, (struct ledger_place){1, 0}, 1);
+	ledger_decision(l, 0, 0, STR("key"), STR("earlier"), second, (struct ledger_place){1, 1}, 1);
+	ledger_response(l, STR("later"), STATUS_OK, false, (struct ledger_place){2, 0}, 1);
+	ledger_response(l, STR("earlier"), outcome_info(second)->status, false, (struct ledger_place){2, 1}, 1);
+	for (int64_t i = 0; i < 2; i++)
+		ledger_input(l, 0, i, 1);
+	struct ledger_result r = ledger_check(l, 9);
+	int64_t found = r.faults[LEDGER_OUT_OF_ORDER];
+	assert_int_equal(r.holds, found == 0);
+	if (found != 0)
+		assert_int_equal(r.offences[0].offset, 0);
+	ledger_free(l);
+	return found;
+}
+
+static void order_by_key_is_checked_where_it_was_promised(void **state)
+{
+	(void)state;
+	const struct ledger_rules by_key = {.match_responses = true, .by_key = true};
+	assert_int_equal(swapped_under(by_key, OUTCOME_OK), 1);
+	assert_int_equal(swapped_under(plain_rules, OUTCOME_OK), 0);
+	assert_int_equal(swapped_under(by_key, OUTCOME_FORWARDED), 0); /* a topic of its own */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(order_by_key_is_checked_where_it_was_promised),
 		cmocka_unit_test(each_fault_is_named_and_no_other),
 		cmocka_unit_test(what_came_from_nowhere_is_an_orphan),
 		cmocka_unit_test(what_is_not_finished_is_in_progress),

@@ -75,8 +75,8 @@ static bool take_decision(struct reading *r, const struct span_record *record, s
 	}
 	r->books->model_calls += d.attempts;
 	r->books->redelivered += d.redelivered;
-	ledger_decision(r->books->ledger, ledger_find(r->books->ledger, d.source_topic, d.source_partition), d.source_offset, d.decision_id,
-	                outcome, place, record->timestamp_ms);
+	ledger_decision(r->books->ledger, ledger_find(r->books->ledger, d.source_topic, d.source_partition), d.source_offset,
+	                d.was_parked ? STR_NULL : record->key, d.decision_id, outcome, place, record->timestamp_ms);
 	return true;
 }
 
@@ -279,7 +279,8 @@ enum rc audit_read(const struct settings *settings, int64_t since_ms, int64_t un
 	arena_init(&b->names, 0);
 	struct ledger_rules rules = {.dead_letter_expired = settings->output.dead_letter_expired,
 	                             .match_responses = read_back_can_match(&settings->output),
-	                             .twice_is_allowed = settings->kafka.delivery == DELIVERY_AT_LEAST_ONCE};
+	                             .twice_is_allowed = settings->kafka.delivery == DELIVERY_AT_LEAST_ONCE,
+	                             .by_key = settings->input.ordering == ORDERING_KEY};
 	b->ledger = ledger_new(rules);
 	if (!rules.match_responses)
 		note(b, "responses: output.fields leaves decision_id out, so they cannot be matched with their decisions");

@@ -12,6 +12,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "worker/lab/ledger_order.h"
+
 struct source {
 	struct ledger_source is;
 	int64_t *holes;
@@ -46,7 +48,8 @@ struct ledger {
 	struct decision *decisions;
 	struct response *responses;
 	struct dead_letter *dead_letters;
-	struct table source_table, decision_table, response_table, dead_letter_table;
+	struct ledger_told *told; /* with rules.by_key */
+	struct table source_table, decision_table, response_table, dead_letter_table, told_table;
 	int64_t cut_ms[LEDGER_TOPICS]; /* INT64_MIN: nothing is deleted */
 	struct ledger_result result;
 	uint32_t listed[LEDGER_FAULTS], max_listed, offence_cap;
@@ -82,6 +85,7 @@ void ledger_free(struct ledger *l)
 	free(l->decisions);
 	free(l->responses);
 	free(l->dead_letters);
+	free(l->told);
 	free(l->result.figures);
 	free(l->result.offences);
 	free(l);
@@ -138,8 +142,22 @@ static uint64_t hash(struct str id)
 	return h * 0x9E3779B97F4A7C15u;
 }
 
-void ledger_decision(struct ledger *l, uint32_t source, int64_t offset, struct str id, unsigned outcome, struct ledger_place place, int64_t time_ms)
+/* What makes no dead letter and is neither forwarded nor parked keeps its order. */
+static bool keeps_order(unsigned outcome)
 {
+	if (outcome >= OUTCOME_COUNT)
+		return false;
+	const struct outcome_info *info = outcome_info((enum outcome)outcome);
+	return info->status != STATUS_NONE && info->status != STATUS_FORWARDED && !info->dead_letter;
+}
+
+void ledger_decision(struct ledger *l, uint32_t source, int64_t offset, struct str key, struct str id, unsigned outcome,
+                     struct ledger_place place, int64_t time_ms)
+{
+	if (l->rules.by_key && source != LEDGER_NO_SOURCE && key.data != NULL && keeps_order(outcome)) {
+		l->told = grown(l->told, &l->told_table, sizeof *l->told);
+		l->told[l->told_table.count++] = (struct ledger_told){source, place.part, offset, place.offset, hash(key)};
+	}
 	l->decisions = grown(l->decisions, &l->decision_table, sizeof *l->decisions);
 	l->decisions[l->decision_table.count++] = (struct decision){.source = (uint16_t)source, .offset = offset, .id = hash(id),
 	                                                            .outcome = (uint8_t)outcome, .place = place, .time_ms = time_ms};
@@ -403,6 +421,12 @@ static void check_orphans(struct ledger *l)
 	}
 }
 
+static void out_of_order(void *ctx, const struct ledger_told *late)
+{
+	struct ledger_place place = {late->part, late->stands_at};
+	accuse(ctx, LEDGER_OUT_OF_ORDER, late->source, late->offset, &place);
+}
+
 static int by_fault(const void *x, const void *y)
 {
 	const struct ledger_offence *a = x, *b = y;
@@ -434,6 +458,7 @@ struct ledger_result ledger_check(struct ledger *l, uint32_t max_listed)
 	}
 	if (l->rules.match_responses)
 		check_orphans(l);
+	ledger_order_check(l->told, l->told_table.count, out_of_order, l);
 	sort(l->result.offences, l->result.offence_count, sizeof *l->result.offences, by_fault);
 	l->result.holds = true;
 	for (int i = 0; i < LEDGER_FAULTS; i++)

@@ -1,6 +1,6 @@
 /*
  * ledger.h: what went in against what came out: every record that the group has finished with has exactly one final decision
- * record, the response and the dead letter that its outcome asks for, and nothing has come out that did not go in.
+ * record, the response and the dead letter that its outcome asks for, nothing has come out that did not go in, and keys kept their order.
  *
  * Call order: sources and cuts, then what came out, then what went in, then ledger_check. About 40 bytes an output record and
  * two bits an input offset.
@@ -26,6 +26,7 @@ struct ledger_rules {
 	bool dead_letter_expired; /* as output.dead_letter_expired */
 	bool match_responses;     /* they tell their decision_id */
 	bool twice_is_allowed;    /* at_least_once */
+	bool by_key;              /* input.ordering: key */
 };
 struct ledger_source {
 	const char *topic; /* borrowed */
@@ -68,7 +69,8 @@ uint32_t ledger_find(const struct ledger *ledger, struct str topic, int64_t part
 /* Records of that topic up to this time may have been deleted. */
 void ledger_cut(struct ledger *ledger, enum ledger_topic topic, int64_t time_ms);
 
-void ledger_decision(struct ledger *ledger, uint32_t source, int64_t offset, struct str id, unsigned outcome, struct ledger_place place, int64_t time_ms);
+void ledger_decision(struct ledger *ledger, uint32_t source, int64_t offset, struct str key, struct str id, unsigned outcome,
+                     struct ledger_place place, int64_t time_ms); /* key, data NULL: it had no order to keep */
 void ledger_response(struct ledger *ledger, struct str id, enum status status, bool may_be_foreign, struct ledger_place place, int64_t time_ms);
 void ledger_dead_letter(struct ledger *ledger, uint32_t source, int64_t offset, struct ledger_place place);
 /* The source's offsets became known late: [begin, end) as now read. Before ledger_input. */

@@ -17,6 +17,7 @@ static const struct {
 	[LEDGER_ORPHAN_DECISION] = {"orphan_decision", "a decision about a record that does not exist"},
 	[LEDGER_ORPHAN_RESPONSE] = {"orphan_response", "a response without a decision"},
 	[LEDGER_ORPHAN_DEAD_LETTER] = {"orphan_dead_letter", "a dead letter without a decision"},
+	[LEDGER_OUT_OF_ORDER] = {"out_of_order", "told of behind a later record of its key"},
 };
 
 const char *ledger_fault_name(enum ledger_fault fault)

@@ -232,7 +232,7 @@ static bool take(struct reading *r, const rd_kafka_message_t *m, struct err *err
 	}
 	bool go_on = true;
 	if (m->offset < r->span->parts[part].end) {
-		struct span_record record = {.part = part, .offset = m->offset, .value = {m->payload, m->len}, .message = m};
+		struct span_record record = {.part = part, .offset = m->offset, .key = {m->key, m->key_len}, .value = {m->payload, m->len}, .message = m};
 		record.timestamp_ms = rd_kafka_message_timestamp(m, NULL);
 		go_on = r->see(r->ctx, &record, r->total - r->left);
 	}

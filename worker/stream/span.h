@@ -27,7 +27,7 @@ struct span_part {
 struct span_record {
 	unsigned part; /* index of its span_part */
 	int64_t offset, timestamp_ms;
-	struct str value;
+	struct str key, value; /* key, data NULL: has none */
 	const void *message; /* for span_header */
 };
 

@@ -102,6 +102,7 @@ enum rc read_back_decision(struct wire_coder *coder, struct arena *arena, struct
 		return err_set(err, RC_BAD_INPUT, "it has not the fields of a decision record (decision_id, outcome, source)");
 	struct value attempts = value_path(&v, STR("attempts")), redelivered = value_path(&v, STR("redelivered"));
 	d.attempts = attempts.kind == VALUE_LIST ? attempts.count : 0;
+	d.was_parked = parked;
 	d.redelivered = redelivered.kind == VALUE_BOOL && redelivered.whole != 0;
 	*ret = d;
 	return RC_OK;

@@ -15,7 +15,7 @@ struct read_decision {
 	struct str decision_id, outcome, source_topic;
 	int64_t source_partition, source_offset; /* of the record that was parked, when this was answered from a park topic */
 	uint32_t attempts; /* model calls it tells of */
-	bool redelivered;
+	bool redelivered, was_parked;
 };
 struct read_response {
 	struct str decision_id, status;
