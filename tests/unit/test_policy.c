@@ -146,6 +146,7 @@ static void what_is_wrong_is_said_with_its_place(void **state)
 		{RULES "  - {name: r, when: {regex: 'a(b'}, route: a}\n", "5:29: error: missing closing parenthesis at character 4 of the pattern"},
 		{RULES "  - {name: r, when: {min_chars: many}, route: a}\n", "5:33: error: a whole number from 0 on is expected"},
 		{RULES "  - {name: r, when: {has_code: maybe}, route: a}\n", "5:32: error: true or false is expected"},
+		{RULES "  - {name: r, when: {pii: iban}, route: a}\n", "5:27: error: pii is a condition of guards, which see the whole record; stages see a part of it"},
 		{RULES "  - {name: r, when: {language: english}, route: a}\n", "5:32: error: unknown language \"english\""},
 		{RULES "  - {name: r, when: {attributes: x}, route: a}\n", "5:34: error: attributes and their values are expected, for example {product: [X200, X300]}"},
 		{RULES "  - {name: r, when: {all: []}, route: a}\n", "5:27: error: the list of conditions is empty"},

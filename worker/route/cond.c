@@ -100,6 +100,7 @@ static bool leaf_holds(struct cond_eval *e, const struct cond *cond)
 	case COND_ATTRIBUTE: return attribute_holds(cond, req);
 	case COND_TENANT: return one_of(cond, req->tenant);
 	case COND_HINT: return one_of(cond, req->route_hint);
+	case COND_PII: return pii_record_has(e->pii, cond->number) != 0;
 	case COND_ALL: case COND_ANY: case COND_NONE: break;
 	}
 	return false;
@@ -176,6 +177,7 @@ void cond_describe(struct buf *out, const struct cond_eval *e, const struct cond
 		break;
 	case COND_TENANT: buf_printf(out, "tenant %.*s", STR_ARG(req->tenant)); break;
 	case COND_HINT: buf_printf(out, "hint %.*s", STR_ARG(req->route_hint)); break;
+	case COND_PII: pii_record_describe(e->pii, cond->number, out); break;
 	case COND_ALL: case COND_ANY: case COND_NONE: break;
 	}
 }

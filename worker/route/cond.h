@@ -10,6 +10,7 @@
 #define ROUTE_COND_H
 
 #include "worker/route/keywords.h"
+#include "worker/route/pii.h"
 #include "worker/route/policy_load.h"
 #include "worker/route/regex.h"
 
@@ -21,7 +22,8 @@ enum cond_kind {
 	COND_LANGUAGE,  /* one of values */
 	COND_HAS_CODE,  /* number: 0 or 1 */
 	COND_ATTRIBUTE, /* name is one of values */
-	COND_TENANT, COND_HINT /* one of values */
+	COND_TENANT, COND_HINT, /* one of values */
+	COND_PII                /* number: bits of enum pii_kind */
 };
 
 struct cond {
@@ -47,6 +49,8 @@ struct cond_compiler {
 	struct stage_setup *setup;
 	struct lexicon *lexicon;
 	uint32_t conditions;
+	bool whole_record; /* conditions see all of a record: pii may be asked for */
+	uint32_t pii;      /* out: all kinds that are */
 };
 enum { COND_MAX_DEPTH = 8, COND_MAX_CONDITIONS = 20000 };
 
@@ -63,6 +67,7 @@ struct cond_eval {
 	struct cond_scratch *scratch;
 	struct text *text;
 	const struct request *req;
+	struct pii_record *pii; /* NULL: no condition asks for it */
 	const struct cond *findings[COND_MAX_FINDINGS]; /* leaves that held, in order; more are not named */
 	uint32_t found;
 	const struct cond *given_up; /* a pattern whose search reached its bound: taken for no match */

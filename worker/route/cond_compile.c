@@ -11,7 +11,7 @@
 typedef enum rc leaf_compile(struct cond_compiler *c, const struct node *node, unsigned depth, struct cond *cond,
                              struct err *err);
 
-static leaf_compile parts, keywords, regex, number, words, attributes, language, flag;
+static leaf_compile parts, keywords, regex, number, words, attributes, language, flag, pii;
 
 static const struct leaf {
 	const char *name;
@@ -22,7 +22,8 @@ static const struct leaf {
 	{"min_chars", COND_MIN_CHARS, number},      {"max_chars", COND_MAX_CHARS, number}, {"min_words", COND_MIN_WORDS, number},
 	{"max_words", COND_MAX_WORDS, number},      {"min_tokens", COND_MIN_TOKENS, number},
 	{"max_tokens", COND_MAX_TOKENS, number},    {"keywords", COND_KEYWORDS, keywords}, {"regex", COND_REGEX, regex},
-	{"language", COND_LANGUAGE, language},      {"has_code", COND_HAS_CODE, flag},   {"all", COND_ALL, parts},
+	{"language", COND_LANGUAGE, language},      {"has_code", COND_HAS_CODE, flag},   {"pii", COND_PII, pii},
+	{"all", COND_ALL, parts},
 	{"any", COND_ANY, parts},                   {"none", COND_NONE, parts},
 };
 enum { LEAF_COUNT = sizeof leaves / sizeof leaves[0] };
@@ -215,6 +216,31 @@ static enum rc language(struct cond_compiler *c, const struct node *node, unsign
 	const char *code;
 	for (uint32_t i = 0; rc == RC_OK && i < list.count; i++)
 		rc = policy_language(list.nodes[i], &code, err);
+	return rc;
+}
+
+static const char *pii_kind_name(const void *ctx, unsigned i)
+{
+	(void)ctx; /* the table is constant */
+	return pii_name((enum pii_kind)i);
+}
+
+static enum rc pii(struct cond_compiler *c, const struct node *node, unsigned depth, struct cond *cond, struct err *err)
+{
+	(void)depth; /* a leaf */
+	struct policy_strings list;
+	if (!c->whole_record)
+		return config_error_hint(node, err, "guards: - {name: ..., when: {pii: ...}, only_models: ...}",
+		                         "pii is a condition of guards, which see the whole record; stages see a part of it");
+	enum rc rc = policy_strings(c->setup->policy, node, c->setup->brief, &list, err);
+	for (uint32_t i = 0; rc == RC_OK && i < list.count; i++) {
+		int kind = pii_find(list.items[i]);
+		if (kind < 0 && !str_is(list.items[i], "any"))
+			return config_error_unknown(list.nodes[i], err, "kind of personal data", pii_kind_name, NULL, PII_KINDS);
+		cond->number |= kind < 0 ? PII_ALL : UINT32_C(1) << kind;
+	}
+	c->pii |= cond->number;
+	canon_u64(c->setup->canon, cond->number);
 	return rc;
 }
 

@@ -95,7 +95,9 @@ bool guards_run(const struct policy *policy, struct cond_scratch *scratch, struc
 	struct text *text = guards->reads_text ? text_whole(&job->req, &job->arena) : &nothing;
 	uint64_t *bits = arena_array(&job->arena, (policy->model_count + 63u) / 64u, sizeof *bits);
 	struct cond_eval e;
+	struct pii_record pii = {.req = &job->req, .wanted = guards->pii};
 	cond_begin(&e, &guards->lexicon, scratch, text, &job->req);
+	e.pii = &pii;
 	for (uint32_t i = 0; i < guards->count; i++) {
 		const struct guard *guard = &guards->items[i];
 		if (!applies(guard, &e))

@@ -36,6 +36,7 @@ struct guards {
 	uint32_t count;
 	struct lexicon lexicon;
 	bool reads_text; /* some condition is about the text itself */
+	uint32_t pii;    /* kinds of personal data that some condition asks for */
 };
 
 /* The models of the configuration as guards know them, by their index there. */

@@ -9,6 +9,9 @@
 
 #include <stdlib.h>
 
+/* Raised when the same guards may find something else in the same record. */
+enum { CODE_VERSION = 1 };
+
 struct guard_settings {
 	struct str name;
 	const struct node *when, *tenants, *only_models, *not_models, *models, *reject;
@@ -348,13 +351,15 @@ enum rc guards_parse(struct policy *policy, const struct settings *settings, con
 	guards->items = arena_array(&policy->arena, node->count, sizeof *guards->items);
 	const struct policy_inputs inputs = policy->inputs; /* the stages': what guards read is no part of the cache's key */
 	struct stage_setup setup = {.policy = policy, .node = node, .brief = brief, .canon = canon};
-	struct cond_compiler compiler = {.setup = &setup, .lexicon = &guards->lexicon};
+	struct cond_compiler compiler = {.setup = &setup, .lexicon = &guards->lexicon, .whole_record = true};
 	canon_tag(canon, "guards");
+	canon_u64(canon, CODE_VERSION);
 	canon_u64(canon, node->count);
 	enum rc rc = RC_OK;
 	for (; guards->count < node->count && rc == RC_OK; guards->count++)
 		rc = parse_guard(&b, &compiler, node->entries[guards->count].value, &guards->items[guards->count], err);
 	policy->inputs = inputs;
+	guards->pii = compiler.pii;
 	struct err why;
 	if (rc == RC_OK && keywords_compile(guards->lexicon.keywords, &why) != RC_OK)
 		rc = config_error(node, err, "%s", why.text);

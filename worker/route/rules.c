@@ -84,7 +84,7 @@ static enum rc rules_open(struct stage_setup *setup, void **ret, struct err *err
 	struct rules *rules = arena_zalloc(&setup->policy->arena, sizeof *rules);
 	lexicon_init(&rules->lexicon);
 	rules->rules = arena_array(&setup->policy->arena, node->count, sizeof *rules->rules);
-	struct cond_compiler compiler = {setup, &rules->lexicon, 0};
+	struct cond_compiler compiler = {.setup = setup, .lexicon = &rules->lexicon};
 	enum rc rc = RC_OK;
 	canon_u64(setup->canon, node->count);
 	for (; rules->count < node->count && rc == RC_OK; rules->count++)
