@@ -82,6 +82,7 @@ static enum rc read_word(struct reader *r, struct str word, enum json_kind kind,
 {
 	if (!str_starts((struct str){r->at.p, (size_t)(r->at.end - r->at.p)}, word))
 		return refuse_at(r, r->at.p, "not a value");
+	ret->text = (struct str){r->at.p, word.len};
 	r->at.p += word.len;
 	ret->kind = kind;
 	return RC_OK;

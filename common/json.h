@@ -22,7 +22,7 @@ enum json_kind { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSO
 struct json {
 	enum json_kind kind;
 	uint32_t count;     /* elements of a list, members of a map */
-	struct str text;    /* string (unescaped; may hold NUL) or number as written; for list and map: their source text */
+	struct str text;    /* string (unescaped; may hold NUL) or number as written; for the others: their source text */
 	struct json *items; /* count elements; for a map the values */
 	struct str *keys;   /* map: count names */
 };

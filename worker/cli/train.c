@@ -5,9 +5,9 @@
 
 #include "common/json.h"
 #include "worker/cli/cli.h"
-#include "worker/cli/outfile.h"
 #include "worker/cli/train_gain.h"
 #include "worker/cli/train_groups.h"
+#include "worker/cli/whole_file.h"
 #include "worker/lab/dataset.h"
 #include "worker/lab/stats.h"
 #include "worker/lab/train.h"
@@ -207,7 +207,7 @@ static int learn(struct work *w)
 	cli_progress_end(&w->bar);
 	if (rc != RC_OK)
 		return cli_fail(&err, EXIT_CONFIG);
-	if (outfile_write(w->asked->out, buf_view(&file), &err) != RC_OK)
+	if (whole_file_write(w->asked->out, buf_view(&file), &err) != RC_OK)
 		return cli_fail(&err, EXIT_FAILED);
 	tell(w, &report, file.len);
 	return EXIT_DONE;

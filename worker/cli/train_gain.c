@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "common/json.h"
-#include "worker/cli/outfile.h"
+#include "worker/cli/whole_file.h"
 #include "worker/cli/train_rows.h"
 #include "worker/lab/gain_measure.h"
 #include "worker/lab/gain_train.h"
@@ -309,7 +309,7 @@ static int learn(struct work *w, int64_t bad)
 	free(held);
 	if (rc != RC_OK)
 		return cli_fail(&err, EXIT_CONFIG);
-	if (outfile_write(w->asked->out, buf_view(&file), &err) != RC_OK)
+	if (whole_file_write(w->asked->out, buf_view(&file), &err) != RC_OK)
 		return cli_fail(&err, EXIT_FAILED);
 	tell(w, &report, bad, file.len);
 	return EXIT_DONE;

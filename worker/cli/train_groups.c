@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "common/json.h"
-#include "worker/cli/outfile.h"
+#include "worker/cli/whole_file.h"
 #include "worker/cli/row_vectors.h"
 #include "worker/lab/group_learn.h"
 #include "worker/route/route.h"
@@ -182,7 +182,7 @@ static int learn(struct work *w)
 	enum rc rc = group_learn_run(w->learn, &file, &report, &err);
 	cli_progress_end(&w->bar);
 	int code = rc == RC_OK ? EXIT_DONE : EXIT_CONFIG;
-	if (rc == RC_OK && outfile_write(w->asked->out, buf_view(&file), &err) != RC_OK)
+	if (rc == RC_OK && whole_file_write(w->asked->out, buf_view(&file), &err) != RC_OK)
 		code = EXIT_FAILED;
 	if (code != EXIT_DONE)
 		code = cli_fail(&err, code);

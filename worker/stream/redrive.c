@@ -299,7 +299,7 @@ enum rc redrive_run(const struct settings *settings, const struct redrive_order 
 	(void)snprintf(r.dead_letters, sizeof r.dead_letters, "%.*s", STR_ARG(settings->output.dead_letters));
 	enum rc rc = RC_OK;
 	if (!order->dry_run) {
-		rc = redrive_txn_open(&r.txn, settings, err);
+		rc = redrive_txn_open(&r.txn, settings, "redrive", err);
 		if (rc == RC_OK)
 			rc = check_targets(&r, err);
 		if (rc == RC_OK)

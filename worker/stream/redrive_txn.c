@@ -20,12 +20,12 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *msg, void *opa
 		((struct redrive_txn *)((struct kafka_client *)opaque)->owner)->refused = msg->err;
 }
 
-enum rc redrive_txn_open(struct redrive_txn *t, const struct settings *settings, struct err *err)
+enum rc redrive_txn_open(struct redrive_txn *t, const struct settings *settings, const char *task, struct err *err)
 {
-	char id[300];
+	char id[600];
 	rd_kafka_conf_t *conf;
-	*t = (struct redrive_txn){.settings = settings, .client = {.owner = t}};
-	(void)snprintf(id, sizeof id, "%.*s/redrive", STR_ARG(settings->kafka.group)); /* a group's name is at most 249 long */
+	*t = (struct redrive_txn){.settings = settings, .task = task, .client = {.owner = t}};
+	(void)snprintf(id, sizeof id, "%.*s/%s", STR_ARG(settings->kafka.group), task); /* names are at most 249 long */
 	enum rc rc = kafka_conf_producer(settings, &t->client, id, &conf, err);
 	if (rc != RC_OK)
 		return rc;
@@ -52,7 +52,7 @@ static bool is_fenced(const struct redrive_txn *t, rd_kafka_resp_err_t code)
 static enum rc words_of(const struct redrive_txn *t, rd_kafka_resp_err_t code, const char *text, const char *what, struct err *err)
 {
 	if (is_fenced(t, code))
-		return err_set(err, RC_FATAL, "another redrive of group %.*s was started and has taken over; only one can be at work",
+		return err_set(err, RC_FATAL, "another %s of group %.*s was started and has taken over; only one can be at work", t->task,
 		               STR_ARG(t->settings->kafka.group));
 	if (t->refused != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return err_set(err, RC_UNAVAILABLE, "%s: a record was refused: %s", what, rd_kafka_err2str(t->refused));
@@ -104,9 +104,15 @@ enum rc redrive_txn_begin(struct redrive_txn *t, struct err *err)
 
 enum rc redrive_txn_send(struct redrive_txn *t, const char *topic, const struct record *rec, rd_kafka_headers_t *headers, struct err *err)
 {
+	return redrive_txn_send_to(t, topic, RD_KAFKA_PARTITION_UA, rec, headers, err);
+}
+
+enum rc redrive_txn_send_to(struct redrive_txn *t, const char *topic, int32_t partition, const struct record *rec, rd_kafka_headers_t *headers,
+                            struct err *err)
+{
 	rd_kafka_resp_err_t code;
 	for (;;) {
-		code = rd_kafka_producev(t->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+		code = rd_kafka_producev(t->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
 		                         RD_KAFKA_V_KEY(rec->key.data, rec->key.len),
 		                         RD_KAFKA_V_VALUE((void *)(uintptr_t)rec->value.data, rec->value.len), RD_KAFKA_V_HEADERS(headers),
 		                         RD_KAFKA_V_END);
@@ -126,7 +132,7 @@ static enum rc send_offsets(struct redrive_txn *t, const rd_kafka_topic_partitio
 	int64_t since_us = clock_mono_us();
 	enum rc rc;
 	do
-		rc = sort_error(t, rd_kafka_send_offsets_to_transaction(t->producer, offsets, metadata, SLICE_MS), "what was redriven cannot be noted",
+		rc = sort_error(t, rd_kafka_send_offsets_to_transaction(t->producer, offsets, metadata, SLICE_MS), "what was done cannot be noted",
 		                err);
 	while (goes_on(rc, since_us));
 	rd_kafka_consumer_group_metadata_destroy(metadata);

@@ -1,5 +1,6 @@
 /*
- * redrive_txn.h: the transactions of a redrive: one producer under the group's transactional id, opened, filled, committed.
+ * redrive_txn.h: the transactions of a redrive or of another task that copies records: one producer under a transactional id of the
+ * group and the task, opened, filled, committed.
  *
  * Thread: one. Blocking: each step gives up after a minute. After an error nothing but redrive_txn_close is of use.
  */
@@ -15,6 +16,7 @@
 
 struct redrive_txn {
 	const struct settings *settings;
+	const char *task;
 	struct kafka_client client;
 	rd_kafka_t *producer; /* NULL: not opened */
 	bool begun;
@@ -22,14 +24,17 @@ struct redrive_txn {
 	rd_kafka_resp_err_t refused; /* by a broker: the transaction cannot be committed */
 };
 
-/* The struct may not move afterwards. */
-enum rc redrive_txn_open(struct redrive_txn *t, const struct settings *settings, struct err *err);
+/* The struct may not move afterwards. task: "redrive"; the transactional id is GROUP/TASK. Borrows it. */
+enum rc redrive_txn_open(struct redrive_txn *t, const struct settings *settings, const char *task, struct err *err);
 /* Takes the transactional id: settles what an earlier owner left open, shuts out one that still runs. stop: asked between tries;
  * true gives up. */
 enum rc redrive_txn_take(struct redrive_txn *t, bool (*stop)(void *ctx), void *ctx, struct err *err);
 enum rc redrive_txn_begin(struct redrive_txn *t, struct err *err); /* nothing to do when it is begun */
 /* By key; the headers are gone in any case. RC_BAD_INPUT: too large for the client, nothing else is wrong. */
 enum rc redrive_txn_send(struct redrive_txn *t, const char *topic, const struct record *rec, rd_kafka_headers_t *headers, struct err *err);
+/* The same, to a partition; RD_KAFKA_PARTITION_UA: by key. */
+enum rc redrive_txn_send_to(struct redrive_txn *t, const char *topic, int32_t partition, const struct record *rec, rd_kafka_headers_t *headers,
+                            struct err *err);
 /* With the offsets of a group that has no members: the transactional id is what shuts a second run out. */
 enum rc redrive_txn_commit(struct redrive_txn *t, const rd_kafka_topic_partition_list_t *offsets, const char *group, struct err *err);
 /* Aborts what is open. */

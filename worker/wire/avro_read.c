@@ -381,12 +381,16 @@ static enum rc read_any(struct reading *r, const struct avro_type *type, const s
 	if (type->kind != KIND_UNION)
 		return read_blocks(r, type, wanted, depth + 1, ret);
 	int64_t branch;
+	const char *begin = r->p;
 	enum rc rc = read_long(r, &branch);
 	if (rc != RC_OK)
 		return rc;
 	if (branch < 0 || branch >= type->count)
 		return refuse(r, "a union's branch that its schema does not have");
-	return read_any(r, type->items[branch], wanted, depth + 1, ret);
+	rc = read_any(r, type->items[branch], wanted, depth + 1, ret);
+	if (rc == RC_OK && ret->kind == VALUE_NULL)
+		ret->text = (struct str){begin, (size_t)(r->p - begin)};
+	return rc;
 }
 
 enum rc avro_read(struct arena *arena, const struct avro_type *type, const struct wanted *wanted, struct str bytes, struct value *ret,

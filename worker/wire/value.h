@@ -32,7 +32,7 @@ struct value {
 	enum value_kind kind;
 	uint32_t count; /* of a list or map */
 	union {
-		struct str text; /* NUMBER, TEXT, BYTES; of a JSON list or map its source */
+		struct str text; /* NUMBER, TEXT, BYTES; of a JSON null, list or map its source; of an Avro union that is null its bytes */
 		int64_t whole;   /* INT, BOOL */
 		double real;     /* REAL */
 	};
