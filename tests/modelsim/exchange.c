@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "tests/modelsim/answer.h"
+#include "tests/modelsim/record.h"
 #include "tests/modelsim/router.h"
 
 #define LARGEST_BODY (32U << 20)
@@ -217,8 +218,12 @@ enum MHD_Result exchange_request(void *ctx, struct MHD_Connection *connection, c
 		*state = exchange;
 		return MHD_YES;
 	}
-	if (*size == 0)
+	if (*size == 0) {
+		if (!exchange->recorded)
+			record_request(server->record, exchange);
+		exchange->recorded = true;
 		return handle_whole(exchange);
+	}
 	if (*size > LARGEST_BODY - exchange->body.len)
 		exchange->body_too_large = true;
 	else
@@ -234,6 +239,8 @@ void exchange_completed(void *ctx, struct MHD_Connection *connection, void **sta
 	if (exchange == NULL)
 		return;
 	leave_flight(exchange);
+	if (!exchange->recorded) /* it broke off; what came of it counts */
+		record_request(exchange->server->record, exchange);
 	arena_free(&exchange->arena);
 	free(exchange);
 	*state = NULL;

@@ -9,6 +9,7 @@
 #include <microhttpd.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "common/arena.h"
 #include "tests/modelsim/behaviour.h"
@@ -17,7 +18,7 @@
 
 struct json_tokener;
 
-enum endpoint { ENDPOINT_NONE, ENDPOINT_CHAT, ENDPOINT_EMBEDDINGS, ENDPOINT_STATS, ENDPOINT_RESET, ENDPOINT_CONFIG };
+enum endpoint { ENDPOINT_NONE, ENDPOINT_CHAT, ENDPOINT_EMBEDDINGS, ENDPOINT_STATS, ENDPOINT_RESET, ENDPOINT_CONFIG }; /* from STATS on: of the simulator itself */
 
 struct exchange { /* one request and its answer */
 	struct server *server;
@@ -26,7 +27,7 @@ struct exchange { /* one request and its answer */
 	struct arena arena;
 	struct buf body;
 	enum endpoint endpoint;
-	bool body_too_large, planned, counted;
+	bool body_too_large, planned, counted, recorded;
 	uint64_t number, key, record; /* key, record: fingerprints; 0: no such header */
 	struct plan plan;
 };
@@ -34,6 +35,7 @@ struct exchange { /* one request and its answer */
 struct server {
 	struct MHD_Daemon *daemon;
 	struct json_tokener *tokener;
+	FILE *record; /* where requests are written down; NULL: nowhere */
 	struct behaviour behaviour;
 	struct waiting waiting;
 	struct exchange *stalled;

@@ -35,6 +35,7 @@ static const char help[] =
     "                     echo, contradict, cut, type, boast, word, huge, bytes, late, mixed (good). The right route is the one whose\n"
     "                     name the text begins with\n"
     "  --logprobs 0       give no token probabilities\n"
+    "  --record FILE      write every request down there, headers and body, a JSON object a line\n"
     "  --seed N           start of the random numbers (1)\n"
     "  --help             this text\n"
     "\n"
@@ -54,11 +55,12 @@ static const struct option options[] = {
     {"retry-after", required_argument, NULL, 's'}, {"stall", required_argument, NULL, 's'},
     {"router", required_argument, NULL, 's'},     {"logprobs", required_argument, NULL, 's'},
     {"seed", required_argument, NULL, 's'},       {"help", no_argument, NULL, 'h'},
+    {"record", required_argument, NULL, 'r'},
     {NULL, 0, NULL, 0},
 };
 
 struct arguments {
-	const char *listen;
+	const char *listen, *record;
 	uint16_t port;
 	struct behaviour behaviour;
 };
@@ -86,6 +88,9 @@ static int read_arguments(int argc, char **argv, struct arguments *ret)
 			return 0;
 		case 'l':
 			ret->listen = optarg;
+			break;
+		case 'r':
+			ret->record = optarg;
 			break;
 		case 'p':
 			if (!str_to_i64(str_of(optarg), &port) || port < 0 || port > 65535) {
@@ -162,6 +167,12 @@ int main(int argc, char **argv)
 		perror("modelsim: signals");
 		return 1;
 	}
+	FILE *record = arguments.record != NULL ? fopen(arguments.record, "ab") : NULL;
+	if (arguments.record != NULL && record == NULL) {
+		fprintf(stderr, "modelsim: %s: %s\n", arguments.record, strerror(errno));
+		close(signals);
+		return 1;
+	}
 	raise_descriptor_limit();
 	struct server *server = server_start(arguments.listen, arguments.port, arguments.behaviour);
 	if (server == NULL) {
@@ -169,10 +180,13 @@ int main(int argc, char **argv)
 		close(signals);
 		return 1;
 	}
+	server_record(server, record);
 	printf("%u\n", server_port(server));
 	fflush(stdout);
 	code = serve(server, signals);
 	server_stop(server);
+	if (record != NULL && fclose(record) != 0)
+		perror("modelsim: --record");
 	close(signals);
 	return code;
 }

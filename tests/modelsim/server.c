@@ -43,6 +43,11 @@ struct server *server_start(const char *address, uint16_t port, struct behaviour
 	return server;
 }
 
+void server_record(struct server *server, FILE *file)
+{
+	server->record = file;
+}
+
 void server_stop(struct server *server)
 {
 	if (server == NULL)

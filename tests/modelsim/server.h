@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "tests/modelsim/behaviour.h"
 
@@ -15,6 +16,8 @@ struct server;
 
 /* Listens on the address (IPv4, dotted) and port (0: any free one). NULL when that fails; errno says why. */
 struct server *server_start(const char *address, uint16_t port, struct behaviour behaviour);
+/* Writes all requests down in file from now on; the caller closes it after server_stop. */
+void server_record(struct server *server, FILE *file);
 /* Waiting calls get no answer; their connections are closed. */
 void server_stop(struct server *server);
 
