@@ -1,14 +1,7 @@
 /*
  * Embeddings of long texts: that short ones are what they were, and that what stands behind the head counts.
  */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <math.h>
-#include <stdlib.h>
+#include "tests/unit/route_fixture.h"
 
 #include "worker/route/document.h"
 #include "worker/route/vectors.h"
@@ -115,12 +108,53 @@ static void no_text_is_too_odd_and_none_without_words_has_a_vector(void **state)
 	assert_true(length_of(v) == 0 || fabsf(length_of(v) - 1) < 1e-5f);
 }
 
+/* Both begin alike; what they are stands behind the head. */
+static void write_letter(struct buf *out, const char *body)
+{
+	buf_init(out, &arena, 16384);
+	repeat(out, "Dear reader, please find below what was sent to us in this matter, with our thanks for your time. ", 2000);
+	repeat(out, body, 8000);
+}
+
+static void the_semantic_stage_reads_to_the_end_when_asked(void **state)
+{
+	(void)state;
+	static const char *const windows[] = {"", ", windows: 3"};
+	struct buf law, cake, asked, examples;
+	write_letter(&law, "The tenant shall pay the rent to the landlord under this contract. ");
+	write_letter(&cake, "Mix the flour with the butter and bake the cake in the oven. ");
+	write_letter(&asked, "Whisk the eggs and the sugar, fold in the flour and bake for an hour. ");
+	buf_cstr(&asked, " ");
+	buf_init(&examples, &arena, 32768);
+	buf_printf(&examples, "{\"label\":\"law\",\"text\":\"%.*s\"}\n{\"label\":\"cake\",\"text\":\"%.*s\"}\n", STR_ARG(buf_view(&law)), STR_ARG(buf_view(&cake)));
+	char *folder = fixture_folder();
+	fixture_file(folder, "e.jsonl", examples.data, examples.len);
+	buf_char(&asked, '\0');
+	for (int i = 0; i < 2; i++) {
+		char yaml[512];
+		(void)snprintf(yaml, sizeof yaml, "when_unsure: careful\ntext: {max_chars: 20000}\n"
+		               "routes: [{name: law, models: [small]}, {name: cake, models: [small]}, {name: careful, models: [capable]}]\n"
+		               "stages:\n- semantic: {examples: e.jsonl, accept: 0.5, margin: 0.1%s}\n", windows[i]); /* it fits */
+		struct policy *policy = fixture_policy(yaml, folder);
+		struct route_scratch *scratch = route_scratch_new(policy);
+		struct fixture_job f;
+		fixture_job_init(&f, asked.data);
+		assert_int_equal(route_decide(policy, scratch, &f.job), ROUTE_DONE);
+		assert_str(f.job.dec.route_name, i == 0 ? "careful" : "cake"); /* the heads are equal: no margin */
+		fixture_job_free(&f);
+		route_scratch_free(scratch);
+		policy_unref(policy);
+	}
+	fixture_remove_folder(folder, (const char *const[]){"e.jsonl", NULL});
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_text_that_fits_has_its_usual_vector),
 		cmocka_unit_test(what_stands_in_the_middle_and_at_the_end_counts),
 		cmocka_unit_test(a_word_at_a_cut_is_not_cut),
+		cmocka_unit_test(the_semantic_stage_reads_to_the_end_when_asked),
 		cmocka_unit_test(no_text_is_too_odd_and_none_without_words_has_a_vector),
 	};
 	return cmocka_run_group_tests(tests, open_model, close_model);

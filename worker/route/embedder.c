@@ -35,7 +35,7 @@ static const char *kind_name(const void *ctx, unsigned i)
 
 enum rc embedder_open(struct stage_setup *setup, const struct node *node, struct embedder *ret, struct err *err)
 {
-	*ret = (struct embedder){.kind = EMBEDDER_STATIC};
+	*ret = (struct embedder){.kind = EMBEDDER_STATIC, .windows = 1};
 	if (node != NULL && node->kind != NODE_SCALAR)
 		return open_remote(setup, node, ret, err);
 	if (node != NULL && str_is(node->scalar, "remote"))
@@ -89,7 +89,7 @@ enum verdict embedder_embed(const struct embedder *e, struct stage_turn *turn, u
 		return take_given(turn, dim, stride, vector);
 	if (e->kind == EMBEDDER_REMOTE)
 		return ask_remote(e, turn);
-	if (static_model_embed(e->model, turn->text->shown, vector) != 0)
+	if (document_embed(e->model, turn->text->shown, e->windows, vector))
 		return VERDICT_DECIDED;
 	turn->trace->reason = STR("the text holds no word that the table knows");
 	return VERDICT_PASS;

@@ -7,12 +7,13 @@
 #define ROUTE_EMBEDDER_H
 
 #include "worker/route/ask.h"
-#include "worker/route/static_model.h"
+#include "worker/route/document.h"
 
 enum embedder_kind { EMBEDDER_STATIC, EMBEDDER_GIVEN, EMBEDDER_REMOTE };
 struct embedder {
 	enum embedder_kind kind;
 	struct static_model *model; /* EMBEDDER_STATIC */
+	uint32_t windows;           /* of document_embed; 1 after embedder_open */
 	struct ask ask;             /* EMBEDDER_REMOTE */
 };
 

@@ -14,6 +14,7 @@
 struct reading {
 	struct policy *policy;
 	const struct static_model *model;
+	uint32_t windows;
 	struct examples *to;
 	struct arena line; /* reset with each line */
 	struct canon canon;
@@ -62,7 +63,7 @@ static enum rc add(struct reading *r, int route, const float *values, uint32_t d
 static enum rc add_text(struct reading *r, int route, struct str text, struct err *err)
 {
 	float vector[STATIC_MODEL_MAX_DIM];
-	(void)static_model_embed(r->model, text, vector); /* all zeros is refused by add */
+	(void)document_embed(r->model, text, r->windows, vector); /* all zeros is refused by add */
 	return add(r, route, vector, static_model_dim(r->model), err);
 }
 
@@ -123,11 +124,11 @@ static enum rc read_lines(struct reading *r, int route, const struct node *node,
 	return rc;
 }
 
-enum rc examples_read(struct stage_setup *setup, const struct static_model *model, const struct node *file, struct examples *ret,
-                      struct err *err)
+enum rc examples_read(struct stage_setup *setup, const struct static_model *model, uint32_t windows, const struct node *file,
+                      struct examples *ret, struct err *err)
 {
 	struct policy *policy = setup->policy;
-	struct reading r = {.policy = policy, .model = model, .to = ret};
+	struct reading r = {.policy = policy, .model = model, .windows = windows, .to = ret};
 	enum rc rc = RC_OK;
 	arena_init(&r.line, 65536);
 	buf_init(&r.canon.buf, setup->brief, 4096);

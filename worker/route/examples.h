@@ -6,8 +6,8 @@
 #ifndef ROUTE_EXAMPLES_H
 #define ROUTE_EXAMPLES_H
 
+#include "worker/route/document.h"
 #include "worker/route/stage.h"
-#include "worker/route/static_model.h"
 #include "worker/route/vectors.h"
 
 enum { EXAMPLES_MAX = 200000, EXAMPLES_MAX_BYTES = 1 << 30 };
@@ -18,9 +18,9 @@ struct examples {
 	struct str version;     /* hash of labels and vectors */
 };
 
-/* model NULL: the lines bring their embeddings, and the routes' files are not read. file NULL: only the routes' files.
+/* windows: of document_embed. model NULL: the lines bring their embeddings, and the routes' files are not read. file NULL: only the routes' files.
  * RC_BAD_INPUT with file:line; then vectors must be freed too. */
-enum rc examples_read(struct stage_setup *setup, const struct static_model *model, const struct node *file, struct examples *ret,
-                      struct err *err);
+enum rc examples_read(struct stage_setup *setup, const struct static_model *model, uint32_t windows, const struct node *file,
+                      struct examples *ret, struct err *err);
 
 #endif

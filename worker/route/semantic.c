@@ -29,7 +29,7 @@ struct semantic_settings {
 	const struct node *embedder, *examples;
 	struct thresholds_settings thresholds;
 	double margin;
-	uint32_t k;
+	uint32_t k, windows;
 };
 
 struct semantic_scratch {
@@ -48,6 +48,9 @@ static const struct config_option semantic_options[] = {
 	 .max = 1, .doc = "How far the best route must lead the next."},
 	{.name = "k", .kind = OPTION_U32, .offset = offsetof(struct semantic_settings, k), .fallback = "3", .min = 1, .max = MAX_K,
 	 .doc = "A route's score is the mean of its best k examples."},
+	{.name = "windows", .kind = OPTION_U32, .offset = offsetof(struct semantic_settings, windows), .fallback = "1", .min = 1,
+	 .max = DOCUMENT_MAX_WINDOWS, .doc = "With `static`: texts of more than some 200 words are read as the mean of so many windows, from "
+	 "head to tail; 1 reads the head only, 3 head, middle and tail."},
 	{.name = NULL},
 };
 
@@ -72,10 +75,15 @@ static enum rc semantic_open(struct stage_setup *setup, void **ret, struct err *
 	canon_double(setup->canon, s->margin);
 	canon_u64(setup->canon, s->k);
 	rc = embedder_open(setup, settings.embedder, &s->embedder, err);
+	if (rc == RC_OK && settings.windows != 1) {
+		s->embedder.windows = settings.windows;
+		canon_tag(setup->canon, "windows");
+		canon_u64(setup->canon, settings.windows);
+	}
 	if (rc == RC_OK)
 		rc = thresholds_open(setup, &settings.thresholds, &setup->thresholds, err);
 	if (rc == RC_OK)
-		rc = examples_read(setup, s->embedder.model, settings.examples, &s->examples, err);
+		rc = examples_read(setup, s->embedder.model, settings.windows, settings.examples, &s->examples, err);
 	if (rc != RC_OK) {
 		semantic_close(s);
 		return rc;
