@@ -1,11 +1,14 @@
 """A model that chooses routes, friendly and hostile: never a wrong route, every question counted, identical prompts ask once."""
 
 import json
+import subprocess
 from collections import Counter
 
 import pytest
+import requests
 
 from services import eventually, free_port
+from worker import BINARY
 
 ROUTES = ["kb", "human", "careful"]
 HOSTILE = ("unknown_route", "empty", "echo", "contradiction", "broken", "wrong_type", "bad_confidence", "no_object", "too_long")
@@ -180,3 +183,77 @@ def test_a_worker_that_stops_while_records_wait_drops_them_for_the_next(deployme
     start(deployment)
     ledger.wait(len(sent), timeout=60)
     ledger.assert_exactly_once(sent)
+
+
+EXAMPLES = {
+    "kb": ["how do I reset my password", "where do I change the password", "the password reset link does not come"],
+    "human": ["my lawyer will sue you", "I will sue the shop for this", "a lawyer has been told"],
+}
+QUESTIONS = {"kb": "how do I change my password", "human": "the lawyer will sue"}
+
+
+def start_semantic(deployment, modelsim, **params):
+    """A worker whose semantic stage asks the simulated model for embeddings; the examples' come from there too."""
+    lines = []
+    for label, texts in EXAMPLES.items():
+        for text in texts:
+            answer = requests.post(modelsim.base_url + "/embeddings", json={"model": "embed-1", "input": text}, timeout=10)
+            lines.append(json.dumps({"label": label, "embedding": answer.json()["data"][0]["embedding"]}))
+    modelsim.reset()
+    embed = {**deployment.config["models"][0], "name": "embed", "model": "embed-1", "price": {"input": 0.02, "output": 0}}
+    if params:
+        embed["params"] = {"set": params}
+    deployment.configure(models=[*deployment.config["models"], embed])
+    asking = policy()
+    semantic = {"embedder": {"remote": {"model": "embed", "timeout": "3s"}}, "examples": "examples.jsonl", "accept": 0.5, "k": 1}
+    asking["stages"] = [{"semantic": semantic}]
+    worker = deployment.worker(asking)
+    (worker.folder / "examples.jsonl").write_text("\n".join(lines) + "\n")
+    return worker.start()
+
+
+def test_a_remote_embedder_decides_by_the_examples_and_identical_texts_ask_once(deployment, modelsim):
+    start_semantic(deployment, modelsim)
+    modelsim.configure(latency_ms=500)
+    ledger = deployment.ledger()
+    sent = send(deployment, [QUESTIONS["kb" if i % 2 else "human"] for i in range(100)])
+    ledger.wait(len(sent), timeout=60)
+    ledger.assert_exactly_once(sent)
+    for decision in ledger.decisions:
+        expect = "kb" if int(decision.value["request_id"][2:]) % 2 else "human"
+        assert decision.value["route"] == expect and decision.value["stage"] == "semantic", decision.value
+    paid = [d.value for d in ledger.decisions if d.value["decision_cost_usd"] > 0]
+    assert modelsim.stats()["embeddings"] == len(paid) == 2
+    assert all(v["decision_cost_usd"] == v["trace"][0]["cost_usd"] for v in paid)
+
+
+def test_embeddings_of_another_length_decide_nothing(deployment, modelsim):
+    worker = start_semantic(deployment, modelsim, dimensions=8)
+    ledger = deployment.ledger()
+    sent = send(deployment, [f"{QUESTIONS['kb']} {i}" for i in range(20)])
+    ledger.wait(len(sent), timeout=60)
+    ledger.assert_exactly_once(sent)
+    assert all(d.value["unsure"] and d.value["route"] == "careful" for d in ledger.decisions)
+    assert "has 8 values, the examples have 384" in ledger.decisions[0].value["unsure_reason"]
+    assert worker.counter('pointsman_router_questions_total{stage="semantic",result="dimension"}') == 20
+
+
+def explain(worker, *arguments):
+    done = subprocess.run([BINARY, "explain", "-c", worker.path, *arguments], capture_output=True, text=True, env=worker.environment(), timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_explain_says_what_would_be_asked_and_asks_when_told_to(deployment, modelsim):
+    worker = start(deployment)
+    words = explain(worker, "human please")
+    assert "would ask    llm: model router" in words and "--ask asks" in words and words.startswith("careful")
+    told = json.loads(explain(worker, "--json", "human please"))
+    assert told["without_answer"] and told["route"] == "careful" and told["questions"][0]["cost_usd"] > 0
+    assert modelsim.stats()["calls"] == 0
+    asked = json.loads(explain(worker, "--ask", "--json", "human please"))
+    assert asked["route"] == "human" and not asked["without_answer"] and asked["decision_cost_usd"] > 0
+    assert asked["trace"][0]["verdict"] == "decided" and modelsim.stats()["router"] == 1
+    modelsim.configure(router="word")
+    failed = json.loads(explain(worker, "--ask", "--json", "human please"))
+    assert failed["route"] == "careful" and failed["unsure"] and "no JSON object" in failed["unsure_reason"]

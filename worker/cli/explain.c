@@ -1,5 +1,5 @@
 /*
- * explain.c: `pointsman explain`: one prompt through the policy, told in words. Nothing is called, nothing is cached.
+ * explain.c: `pointsman explain`: one prompt through the policy, told in words. Nothing is called (but by --ask), nothing is cached.
  *
  * The one idea: it walks the same functions as the worker's road (route_key_material, route_decide), so what it tells is what
  * would happen.
@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "worker/cli/cli.h"
+#include "worker/cli/explain_ask.h"
 #include "worker/route/inspect.h"
 #include "worker/upstream/upstream.h"
 
@@ -19,21 +20,24 @@ static const char help[] =
     "usage: pointsman explain -c FILE [OPTION...] PROMPT | -\n"
     "\n"
     "Tells where a prompt would go and why: the guards that take effect, each stage's verdict, what nearly won,\n"
-    "the models in line and about what it costs. Calls nobody and needs no secrets. With - the prompt is read from standard input.\n"
+    "the models in line and about what it costs. Calls nobody and needs no secrets: where a stage would ask a model, it\n"
+    "says so, and where the prompt goes without an answer. With - the prompt is read from standard input.\n"
     "\n"
     "  -c, --config FILE            the configuration\n"
     "  -a, --attribute NAME=VALUE   an attribute of the record (may be repeated)\n"
     "      --tenant NAME            the record's tenant\n"
+    "      --ask                    put the stages' questions to their models; needs their secrets, and costs\n"
     "      --json                   one JSON object instead of words\n"
     "  -h, --help                   this text\n"
     "\n"
-    "example: pointsman explain -c triage/pointsman.yaml \"E-4012 on the X200 after update\"\n";
+    "example: pointsman explain -c triage/pointsman.yaml \"E-4012 on the X200 after update\"\n"
+    "         pointsman explain -c triage/pointsman.yaml --ask \"Can my neighbour use my account?\"\n";
 
 struct asked {
 	const char *config, *tenant, *prompt;
 	struct attribute attributes[MAX_ATTRIBUTES];
 	uint32_t attribute_count;
-	bool json;
+	bool json, ask;
 };
 
 static bool read_all(FILE *stream, struct buf *out)
@@ -161,7 +165,7 @@ static void tell_rejected(const struct asked *asked, const struct job *job, stru
 	buf_cstr(out, "}\n");
 }
 
-static void tell(const struct settings *settings, const struct job *job, struct buf *out)
+static void tell(const struct settings *settings, const struct job *job, const struct questions *questions, struct buf *out)
 {
 	const struct route *route = policy_route(job->dec.policy, (uint32_t)job->dec.route);
 	buf_printf(out, "%-12.*s %.*s\n", STR_ARG(route->name), STR_ARG(job->dec.reason));
@@ -174,6 +178,7 @@ static void tell(const struct settings *settings, const struct job *job, struct 
 	if (!isnan(job->dec.confidence))
 		buf_char(out, '\n');
 	say_guards(out, &job->dec);
+	explain_say_questions(settings, questions, out);
 	say_models(out, settings, route, &job->dec, guess_cost(settings, route, job));
 	buf_printf(out, "read         %u characters, about %u tokens\n", job->dec.prompt_chars, job->dec.prompt_tokens_est);
 	buf_printf(out, "policy       %.*s, decisions %.*s\nstages\n", STR_ARG(policy_name(job->dec.policy)),
@@ -198,7 +203,7 @@ static void json_stage(struct buf *out, const struct stage_trace *stage, const c
 	buf_char(out, '}');
 }
 
-static void tell_json(const struct settings *settings, const struct job *job, struct buf *out)
+static void tell_json(const struct settings *settings, const struct job *job, const struct questions *questions, struct buf *out)
 {
 	const struct route *route = policy_route(job->dec.policy, (uint32_t)job->dec.route);
 	buf_char(out, '{');
@@ -219,6 +224,8 @@ static void tell_json(const struct settings *settings, const struct job *job, st
 	buf_cstr(out, job->dec.model_count == 0 ? "[]" : "]");
 	json_guards(out, &job->dec);
 	json_member_double(out, "cost_usd", guess_cost(settings, route, job));
+	json_member_double(out, "decision_cost_usd", job->dec.cost_usd);
+	explain_json_questions(settings, questions, out);
 	json_member_str(out, "policy", policy_name(job->dec.policy));
 	json_member_str(out, "decision_version", policy_decision_version(job->dec.policy));
 	json_key(out, "trace");
@@ -239,31 +246,28 @@ static int explain(const struct asked *asked, const struct settings *settings, s
 		return cli_fail(&err, EXIT_CONFIG);
 	struct route_scratch *scratch = route_scratch_new(policy);
 	struct job *job = job_for(asked, prompt, policy);
-	int code = EXIT_DONE;
+	struct questions questions = {.count = 0};
+	struct buf out;
 	struct str why = STR_NULL;
 	bool passed = route_guard(policy, scratch, job, &why);
 	(void)route_key_material(policy, scratch, job); /* for what it reads of the request; the key itself is not needed */
-	if (passed && route_decide(policy, scratch, job) == ROUTE_ASK) {
-		fprintf(stderr, "pointsman explain: a stage would ask a model or an embedding service now; explain calls nobody\n");
-		code = EXIT_FAILED;
-	} else {
-		struct buf out;
-		buf_init(&out, &job->arena, 1024);
-		if (passed)
-			(void)route_admit(policy, job, &why); /* a refusal shows: no models, and the reason is the decision's */
-		if (!passed)
-			tell_rejected(asked, job, why, &out);
-		else if (asked->json)
-			tell_json(settings, job, &out);
-		else
-			tell(settings, job, &out);
-		fwrite(out.data, 1, out.len, stdout);
+	if (passed) {
+		explain_decide(settings, asked->ask, policy, scratch, job, &questions);
+		(void)route_admit(policy, job, &why); /* a refusal shows: no models, and the reason is the decision's */
 	}
+	buf_init(&out, &job->arena, 1024);
+	if (!passed)
+		tell_rejected(asked, job, why, &out);
+	else if (asked->json)
+		tell_json(settings, job, &questions, &out);
+	else
+		tell(settings, job, &questions, &out);
+	fwrite(out.data, 1, out.len, stdout);
 	arena_free(&job->arena);
 	free(job);
 	route_scratch_free(scratch);
 	policy_unref(policy);
-	return code;
+	return EXIT_DONE;
 }
 
 static bool add_attribute(struct asked *asked, const char *text)
@@ -281,6 +285,7 @@ static int read_options(const struct command *self, int argc, char **argv, struc
 {
 	static const struct option longs[] = {{"config", required_argument, NULL, 'c'}, {"attribute", required_argument, NULL, 'a'},
 	                                      {"tenant", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
+	                                      {"ask", no_argument, NULL, 'A'},
 	                                      {"help", no_argument, NULL, 'h'},         {0}};
 	int code = EXIT_DONE;
 	for (int c; (c = cli_option(self, argc, argv, "c:a:h", longs, &code)) != -1;) {
@@ -288,6 +293,7 @@ static int read_options(const struct command *self, int argc, char **argv, struc
 		case 'c': asked->config = optarg; break;
 		case 't': asked->tenant = optarg; break;
 		case 'j': asked->json = true; break;
+		case 'A': asked->ask = true; break;
 		case 'a':
 			if (!add_attribute(asked, optarg))
 				return cli_usage(self, "--attribute takes NAME=VALUE, at most %d of them, not \"%s\"", MAX_ATTRIBUTES, optarg);
@@ -328,7 +334,7 @@ static int run(const struct command *self, int argc, char **argv)
 	if (code == EXIT_DONE && !all_utf8(&asked, buf_view(&text)))
 		code = cli_usage(self, "the prompt, an attribute or the tenant is not UTF-8");
 	if (code == EXIT_DONE)
-		code = cli_settings_no_secrets(self, asked.config, &settings);
+		code = asked.ask ? cli_settings(self, asked.config, &settings) : cli_settings_no_secrets(self, asked.config, &settings);
 	if (code == EXIT_DONE) {
 		code = explain(&asked, &settings, buf_view(&text));
 		settings_free(&settings);

@@ -94,6 +94,8 @@ void pool_move_on(struct pool *pool, struct job *job); /* to the next model, or 
 void pool_publish_breaker(struct pool *pool, int64_t now_us);
 /* A transfer ended: notes the attempt and does what follows. Takes the job, gives the transfer back. */
 void settle(struct pool *pool, struct transfer *t, const struct transfer_result *result);
+/* What only the router's questions bring, copied from the answer. Thread: the job's owner. */
+void settle_keep_numbers(struct job *job, const struct provider_answer *answer);
 /* An attempt that ended before it began (its name does not resolve). */
 void settle_unstarted(struct pool *pool, struct job *job, const struct transfer_result *result);
 

@@ -202,8 +202,7 @@ static void tell_breaker(struct pool *pool, const struct job *job, const struct 
 		         LOG_I("ms", (pool->breaker.until_us - e->now_us) / 1000), LOG_S("reason", e->reason));
 }
 
-/* What only the router's own questions bring. */
-static void keep_numbers(struct job *job, const struct provider_answer *answer)
+void settle_keep_numbers(struct job *job, const struct provider_answer *answer)
 {
 	struct call *call = &job->call;
 	struct token_logprob *tokens = arena_array(&job->arena, answer->token_count, sizeof *tokens);
@@ -224,7 +223,7 @@ static void deliver(struct pool *pool, struct job *job, const struct ending *e, 
 	call->model = pool->index;
 	call->text = arena_str(&job->arena, e->answer.text);
 	if (e->answer.token_count != 0 || e->answer.vector_len != 0)
-		keep_numbers(job, &e->answer);
+		settle_keep_numbers(job, &e->answer);
 	call->finish_reason = arena_str(&job->arena, e->answer.finish_reason);
 	struct str id = e->result->request_id.data != NULL ? e->result->request_id : e->answer.id;
 	call->provider_request_id = id.data != NULL ? arena_str(&job->arena, repair_line(id, 128, &pool->scratch)) : STR_NULL;
