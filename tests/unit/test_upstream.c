@@ -796,6 +796,80 @@ static void a_probe_says_what_is_wrong(void **state)
 	close_world(&w);
 }
 
+/* Questions of routing stages: an embedding and a choice with token probabilities, by a pool and by the blocking call. */
+static void questions_bring_their_numbers_back_and_leave_the_job_asking(void **state)
+{
+	(void)state;
+	static const char embedded[] = "{\"data\":[{\"embedding\":[0.5,-1,2]}],\"usage\":{\"prompt_tokens\":1000}}";
+	static const char chosen[] = "{\"choices\":[{\"message\":{\"content\":\"kb\"},\"logprobs\":{\"content\":["
+	                             "{\"token\":\"k\",\"logprob\":-0.25},{\"token\":\"b\",\"logprob\":0}]}}],"
+	                             "\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":500}}";
+	static const struct {
+		enum purpose purpose;
+		const char *body, *line;
+		uint32_t tokens, vector;
+		double cost;
+	} cases[] = {{PURPOSE_EMBED, embedded, "POST /v1/embeddings HTTP/1.1\r\n", 0, 3, 0.001},
+	             {PURPOSE_ROUTER, chosen, "POST /v1/chat/completions HTTP/1.1\r\n", 2, 0, 0.002}};
+	for (unsigned i = 0; i < 4; i++) {
+		const unsigned c = i / 2;
+		bool blocking = i % 2 != 0;
+		const struct reply script[] = {{.kind = REPLY_JSON, .body = cases[c].body}};
+		struct world w;
+		open_world(&w, script, 1, NULL, 0);
+		struct job *job = new_job(&w, 1);
+		job->state = JOB_ASKING;
+		job->call.purpose = cases[c].purpose;
+		job->call.attempts_left = 2;
+		job->call.timeout_ms = 5000;
+		if (blocking) {
+			upstream_ask(&w.settings, job);
+		} else {
+			start_world(&w);
+			submit(&w, job);
+			await(&w, 1);
+		}
+		assert_int_equal(job->state, JOB_ASKING);
+		assert_int_equal(job->call.outcome, OUTCOME_OK);
+		assert_int_equal(job->call.token_count, cases[c].tokens);
+		assert_int_equal(job->call.vector_len, cases[c].vector);
+		assert_true(c != 0 || (job->call.vector[0] == 0.5f && job->call.vector[1] == -1 && job->call.vector[2] == 2));
+		assert_true(c == 0 || (job->call.tokens[0].logprob == -0.25 && str_is(job->call.tokens[1].token, "b")));
+		assert_true(fabs(job->call.cost_usd - cases[c].cost) < 1e-12);
+		assert_int_equal(strncmp(w.servers[0].last_request, cases[c].line, strlen(cases[c].line)), 0);
+		close_world(&w);
+	}
+}
+
+static void a_blocking_question_that_fails_says_how(void **state)
+{
+	(void)state;
+	static const struct {
+		struct reply reply;
+		enum outcome outcome;
+	} cases[] = {
+		{{REPLY_JSON, 400, NULL, "{\"error\":{\"message\":\"no logprobs here\"}}"}, OUTCOME_MODEL_REFUSED},
+		{{REPLY_JSON, 500, NULL, "{}"}, OUTCOME_MODEL_UNAVAILABLE},
+		{{.kind = REPLY_JSON, .body = "{}"}, OUTCOME_MODEL_GARBAGE},
+		{{.kind = REPLY_RESET}, OUTCOME_MODEL_UNAVAILABLE},
+		{{.kind = REPLY_SILENT}, OUTCOME_EXPIRED},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct world w;
+		open_world(&w, &cases[i].reply, 1, NULL, 0);
+		struct job *job = new_job(&w, 1);
+		job->state = JOB_ASKING;
+		job->call.purpose = PURPOSE_ROUTER;
+		job->call.timeout_ms = 200;
+		upstream_ask(&w.settings, job);
+		if (job->call.outcome != cases[i].outcome)
+			fail_msg("case %zu: %s", i, outcome_info(job->call.outcome)->name);
+		assert_true(job->call.message.len != 0);
+		assert_true(i != 0 || memmem(job->call.message.data, job->call.message.len, "no logprobs here", 16) != NULL);
+		close_world(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -823,6 +897,8 @@ int main(void)
 	    cmocka_unit_test(a_named_host_is_reached_by_the_resolvers_address),
 	    cmocka_unit_test(a_name_that_does_not_resolve_is_told),
 	    cmocka_unit_test(a_probe_says_what_is_wrong),
+	    cmocka_unit_test(questions_bring_their_numbers_back_and_leave_the_job_asking),
+	    cmocka_unit_test(a_blocking_question_that_fails_says_how),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
