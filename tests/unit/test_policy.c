@@ -155,7 +155,7 @@ static void what_is_wrong_is_said_with_its_place(void **state)
 		{RULES "  - {name: r, when: {max_words: 1}, route: a}\n  - {name: r, when: {max_words: 1}, route: b}\n", "6:12: error: there are two rules of the name \"r\""},
 		{RULES "  - {name: r, when: {max_words: 1}, rout: a}\n", "5:37: error: unknown setting \"rout\""},
 		{RULES "  - {name: r, route: a}\n", "5:5: error: \"when\" is missing"},
-		{HEAD "stages:\n- semantic: {embedder: none, accept: 0.5, examples: e.jsonl}\n", "4:24: error: unknown value \"none\" for \"embedder\""},
+		{HEAD "stages:\n- semantic: {embedder: none, accept: 0.5, examples: e.jsonl}\n", "4:24: error: unknown embedder \"none\""},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct policy *policy = NULL;
