@@ -19,7 +19,7 @@ VERSION := 0.1.0
 CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DPOINTSMAN_VERSION='"$(VERSION)"'
 CPPFLAGS += $(if $(FAULTS),-DPOINTSMAN_FAULTS)
 CPPFLAGS += $(if $(filter thread,$(SAN)),-include tests/scripts/tsan_join.h)
-CFLAGS += -std=c11 $(OPT) $(WARN) -ffp-contract=off $(SANFLAGS)
+CFLAGS += -std=c11 $(OPT) $(WARN) -ffp-contract=off -fno-math-errno $(SANFLAGS)
 LDFLAGS += $(SANFLAGS) -pthread
 
 MAIN := worker/cli/main.c

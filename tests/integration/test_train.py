@@ -83,6 +83,21 @@ def test_a_bare_file_of_labels_is_measured_without_a_policy(rows, tmp_path):
     assert run("eval", "--labels-as-routes", "--model", rows, tmp_path / "rows.jsonl").returncode == 3
 
 
+def test_rows_of_no_route_teach_the_score_of_scope(tmp_path):
+    rows = [{"text": f"{text} {extra}", "label": label} for label, texts in TEXTS.items() for text in texts for extra in ("", "please", "today")]
+    rows += [{"text": f"{who} {what} {n}", "label": None} for who in ("a poem", "my cat", "football") for what in ("in spring", "sleeps") for n in range(20)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = run("train", tmp_path / "rows.jsonl", "-o", tmp_path / "m.pmc", "--json")
+    assert told.returncode == 0, told.stderr
+    report = json.loads(told.stdout)
+    assert (report["rows"], report["rows_of_no_route"], report["held_out"], report["names_learned"]) == (36, 120, 36, 3)
+    assert report["scope_learned"] and report["out_of_scope_auroc"] > 0.9 and report["out_of_scope_caught_at_95_retained"] > 0.5
+    assert 0 <= report["ece"] <= 1 and 0 <= report["brier"] <= 1
+    words = run("train", tmp_path / "rows.jsonl", "-o", tmp_path / "n.pmc", "--no-names").stdout
+    assert "AUROC" in words and "calibration" in words and "names" not in words
+    assert (tmp_path / "m.pmc").read_bytes() != (tmp_path / "n.pmc").read_bytes()
+
+
 def test_what_is_wrong_is_said_with_its_place(rows, tmp_path):
     out = tmp_path / "x.pmc"
     assert "label" in run("train", rows, "-f", "text=body", "-o", out).stderr

@@ -42,6 +42,26 @@ static void wide_loops_and_plain_ones_give_the_same_bits(void **state)
 	}
 }
 
+static void steps_of_learning_have_the_same_bits_wide_and_plain(void **state)
+{
+	(void)state;
+	enum { MOST = 100 };
+	uint64_t seed = 6;
+	for (uint32_t n = 0; n <= MOST; n++) {
+		float weight[2][MOST + 1], square[2][MOST + 1], slope[MOST + 1];
+		for (uint32_t i = 0; i < n; i++) {
+			weight[0][i] = weight[1][i] = (float)draw(&seed) / 1e9f - 1;
+			square[0][i] = square[1][i] = (float)(draw(&seed) % 1000) / 100;
+			slope[i] = (float)draw(&seed) / 2e9f - .5f;
+		}
+		struct kernels_step step = {.7f, .1f, 1e-6f};
+		kernels_adagrad(weight[0], square[0], slope, step, n);
+		kernels_adagrad_portable(weight[1], square[1], slope, step, n);
+		assert_memory_equal(weight[0], weight[1], n * sizeof **weight);
+		assert_memory_equal(square[0], square[1], n * sizeof **square);
+	}
+}
+
 static void whole_numbers_come_close_to_what_they_stand_for(void **state)
 {
 	(void)state;
@@ -54,23 +74,40 @@ static void whole_numbers_come_close_to_what_they_stand_for(void **state)
 }
 
 static const char *const cards[] = {"my card has not arrived", "where is the card I ordered", "the new card is still not here",
-                                    "card delivery takes too long", "when will my card come", "I wait for my card since a week"};
+                                    "card delivery takes too long", "when will my card come", "I wait for my card since a week",
+                                    "did you send the card", "the card was promised for Monday", "my bank card is lost in the post",
+                                    "can I track my card", "still no card in my letter box", "how long does a card take"};
 static const char *const pins[] = {"I forgot my PIN", "how do I change the pin", "the pin is blocked", "reset my PIN please",
-                                   "can I choose a new pin", "wrong pin three times"};
+                                   "can I choose a new pin", "wrong pin three times", "the machine refuses my pin", "I need another pin",
+                                   "what was my pin again", "pin entered wrongly", "unblock the pin", "the pin does not work"};
 
-static struct buf learn(struct arena *arena, const struct static_model *model, uint64_t seed, struct train_report *report)
+enum { STRANGE = 120 };
+
+/* none: so many texts of no label are there, too. */
+static struct buf learn_beside(struct arena *arena, const struct static_model *model, uint64_t seed, uint32_t none, struct train_report *report)
 {
+	static const char *const things[] = {"purple elephants", "the weather", "a poem", "my cat", "old music", "football"};
+	static const char *const acts[] = {"dance on the moon", "in spring", "about love", "sleeps all day", "from Vienna", "last night"};
+	static struct str strange[STRANGE];
+	for (uint32_t i = 0; i < STRANGE; i++)
+		strange[i] = arena_printf(arena, "%s %s %u", things[i % 6], acts[i / 6 % 6], i / 36);
 	static const struct str labels[] = {{"card", 4}, {"pin", 3}};
 	static struct train_row rows[COUNT(cards) + COUNT(pins)];
 	for (size_t i = 0; i < COUNT(cards); i++) {
 		rows[2 * i] = (struct train_row){str_of(cards[i]), 0};
 		rows[2 * i + 1] = (struct train_row){str_of(pins[i]), 1};
 	}
-	struct train_setup setup = {.rows = rows, .row_count = COUNT(rows), .labels = labels, .label_count = 2, .model = model, .seed = seed};
+	struct train_setup setup = {.rows = rows, .row_count = COUNT(rows), .labels = labels, .label_count = 2, .model = model, .seed = seed,
+	                            .names = true, .none = strange, .none_count = none};
 	struct buf file;
 	buf_init(&file, arena, 1 << 16);
 	assert_int_equal(train_classifier(&setup, &file, report, NULL), RC_OK);
 	return file;
+}
+
+static struct buf learn(struct arena *arena, const struct static_model *model, uint64_t seed, struct train_report *report)
+{
+	return learn_beside(arena, model, seed, 0, report);
 }
 
 static void it_learns_and_two_times_the_same_is_the_same_to_the_byte(void **state)
@@ -112,6 +149,50 @@ static void it_learns_and_two_times_the_same_is_the_same_to_the_byte(void **stat
 		classifier_run(c, scratch, str_of(odd[i]), &found);
 		assert_true(found.best < 2 && found.confidence >= 0 && found.confidence <= 1);
 	}
+	classifier_scratch_free(scratch);
+	arena_free(&arena);
+}
+
+static void held_out_rows_say_how_good_it_is_and_names_are_learned_but_never_held_out(void **state)
+{
+	(void)state;
+	struct arena arena;
+	arena_init(&arena, 1 << 20);
+	struct static_model *model = NULL;
+	struct train_report report;
+	assert_int_equal(static_model_builtin(&arena, &model, NULL), RC_OK);
+	(void)learn(&arena, model, 1, &report); /* the file is not wanted here */
+	assert_int_equal(report.held_out, COUNT(cards) + COUNT(pins));
+	assert_int_equal(report.names, 2);
+	assert_int_equal(report.folds, 5);
+	assert_true(report.held_out_right > report.held_out * 3 / 4 && report.held_out_right <= report.held_out);
+	assert_true(report.ece[1] >= 0 && report.brier[1] <= report.brier[0] + 0.02);
+	assert_true(isnan(report.auroc) && !report.scope_learned);
+	arena_free(&arena);
+}
+
+static void texts_of_no_label_teach_what_is_out_of_scope(void **state)
+{
+	(void)state;
+	struct arena arena;
+	arena_init(&arena, 1 << 20);
+	struct static_model *model = NULL;
+	struct train_report few, many, again;
+	assert_int_equal(static_model_builtin(&arena, &model, NULL), RC_OK);
+	(void)learn_beside(&arena, model, 1, TRAIN_NONE_FOR_SCOPE - 1, &few); /* only its report */
+	struct buf file = learn_beside(&arena, model, 1, STRANGE, &many), twin = learn_beside(&arena, model, 1, STRANGE, &again);
+	assert_true(!few.scope_learned && many.scope_learned);
+	assert_int_equal(many.caught.rows, STRANGE);
+	assert_true(many.auroc > .9 && many.auroc >= few.auroc - .05);
+	assert_int_equal(file.len, twin.len);
+	assert_memory_equal(file.data, twin.data, file.len);
+	struct classifier *c = NULL;
+	assert_int_equal(classifier_open(buf_view(&file), model, &arena, &c, NULL), RC_OK);
+	struct classifier_scratch *scratch = classifier_scratch_new(c);
+	struct classified alike, unlike;
+	classifier_run(c, scratch, STR("where is my card"), &alike);
+	classifier_run(c, scratch, STR("green elephants dance in spring"), &unlike);
+	assert_true(alike.known && !unlike.known && alike.in_scope > unlike.in_scope);
 	classifier_scratch_free(scratch);
 	arena_free(&arena);
 }
@@ -174,8 +255,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wide_loops_and_plain_ones_give_the_same_bits),
+		cmocka_unit_test(steps_of_learning_have_the_same_bits_wide_and_plain),
 		cmocka_unit_test(whole_numbers_come_close_to_what_they_stand_for),
 		cmocka_unit_test(it_learns_and_two_times_the_same_is_the_same_to_the_byte),
+		cmocka_unit_test(held_out_rows_say_how_good_it_is_and_names_are_learned_but_never_held_out),
+		cmocka_unit_test(texts_of_no_label_teach_what_is_out_of_scope),
 		cmocka_unit_test(a_file_that_was_changed_or_cut_is_refused_or_harmless),
 		cmocka_unit_test(one_label_is_nothing_to_tell_apart),
 	};

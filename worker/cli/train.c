@@ -1,6 +1,7 @@
 /*
  * train.c: `pointsman train`: a data set with labels becomes the file of a classifier stage.
  */
+#include <math.h>
 #include <stdlib.h>
 
 #include "common/json.h"
@@ -26,15 +27,17 @@ static const char help[] =
     "      - classifier: {model: triage.pmc, accept: 0.80}\n"
     "\n"
     "Its labels are the names of the routes. Nothing is called and nothing is downloaded. The same rows and the same\n"
-    "seed give the same file. A fifth of the rows is held out first, to say how often it is right and to calibrate.\n"
+    "seed give the same file. Parts of the rows are held out first, to say how often it is right and to calibrate.\n"
     "DATA is JSON Lines or CSV with a header (- for standard input), with the fields text (or prompt, or messages)\n"
-    "and label; rows of no route (label null or oos) are left out.\n"
+    "and label. Rows of no route (label null or oos) are no label of their own: from 100 of them on it is learned what\n"
+    "tells them from the others, with fewer a formula does.\n"
     "\n"
     "  -o, --out FILE          the classifier; written whole or not at all\n"
     "  -c, --config FILE       read the texts as this configuration's policy does, and accept its routes only\n"
     "  -f, --field NAME=PATH   a field stands elsewhere: text=ticket.body, label=ticket.queue\n"
     "      --labels-as-routes  without a policy every label is learned; said here, it is what happens without --config\n"
     "      --none LABEL        this label means none of the routes, too\n"
+    "      --no-names          the labels' names say nothing: do not learn them as texts\n"
     "      --seed N            another order of learning (1)\n"
     "      --skip-bad          leave out rows that cannot be read, and count them; else the first one ends it\n"
     "      --json              one JSON object instead of words\n"
@@ -47,7 +50,7 @@ struct asked {
 	struct dataset_field fields[DATASET_MAX_FIELDS];
 	uint32_t field_count;
 	int64_t seed;
-	bool skip_bad, json;
+	bool skip_bad, json, no_names;
 };
 
 struct work {
@@ -56,8 +59,9 @@ struct work {
 	struct arena arena;    /* what is learned from */
 	struct train_row *rows;
 	struct str *labels;
-	uint32_t row_count, row_cap, label_count;
-	int64_t bad, without_route;
+	struct str *none; /* texts of no route */
+	uint32_t row_count, row_cap, label_count, none_count, none_cap;
+	int64_t bad;
 	struct cli_progress bar;
 };
 
@@ -96,13 +100,26 @@ static struct str text_of(struct work *w, struct dataset_row *row, struct arena 
 	return row->req.messages[0].content;
 }
 
+static struct str text_kept(struct work *w, struct dataset_row *row, struct arena *arena)
+{
+	struct str text = text_of(w, row, arena);
+	text.len = str_utf8_cut(text, FEATURES_MAX_BYTES);
+	return arena_str(&w->arena, text);
+}
+
 static enum rc take_row(struct work *w, struct dataset_row *row, struct arena *arena, struct err *err)
 {
 	uint32_t label = 0;
 	if (!row->labelled)
 		return err_set(err, RC_BAD_INPUT, "the row has no label; which field is it? --field label=NAME");
 	if (row->label.data == NULL || (w->asked->none != NULL && str_is(row->label, w->asked->none))) {
-		w->without_route++;
+		if (w->none_count == CLASSIFIER_MAX_EXAMPLES)
+			return err_set(err, RC_BAD_INPUT, "there are more than %d rows of no route", CLASSIFIER_MAX_EXAMPLES);
+		if (w->none_count == w->none_cap) {
+			w->none_cap = w->none_cap == 0 ? BLOCK : w->none_cap * 2;
+			w->none = heap_resize(w->none, w->none_cap, sizeof *w->none);
+		}
+		w->none[w->none_count++] = text_kept(w, row, arena);
 		return RC_OK;
 	}
 	enum rc rc = label_number(w, row->label, &label, err);
@@ -112,9 +129,7 @@ static enum rc take_row(struct work *w, struct dataset_row *row, struct arena *a
 		w->row_cap = w->row_cap == 0 ? BLOCK : w->row_cap * 2;
 		w->rows = heap_resize(w->rows, w->row_cap, sizeof *w->rows);
 	}
-	struct str text = text_of(w, row, arena);
-	text.len = str_utf8_cut(text, FEATURES_MAX_BYTES);
-	w->rows[w->row_count++] = (struct train_row){arena_str(&w->arena, text), label};
+	w->rows[w->row_count++] = (struct train_row){text_kept(w, row, arena), label};
 	return RC_OK;
 }
 
@@ -152,6 +167,19 @@ static int read_rows(struct work *w)
 	return code;
 }
 
+static void tell_held_out(const struct work *w, const struct train_report *r, const struct share *right)
+{
+	printf("held out      %u rows%s: %.1f %% right (%.1f to %.1f %% at 95 %% confidence)\n", r->held_out, r->folds > 1 ? ", a fifth at a time" : "",
+	       100 * right->share, 100 * right->low, 100 * right->high);
+	printf("probabilities off by %.1f %% on average after calibration, %.1f %% before (Brier score %.4f, %.4f)\n", 100 * r->ece[1], 100 * r->ece[0],
+	       r->brier[1], r->brier[0]);
+	if (w->none_count == 0)
+		return;
+	printf("out of scope  %u rows of no route: AUROC %.3f, %.1f %% caught where 95 %% of the others are kept (95 %%: %.1f to %.1f %%)%s\n", w->none_count,
+	       r->auroc, 100 * r->caught.share, 100 * r->caught.low, 100 * r->caught.high,
+	       r->scope_learned ? "; learned from them, measured on those left out" : "");
+}
+
 static void tell(const struct work *w, const struct train_report *r, size_t bytes)
 {
 	struct share right = share_of(r->held_out_right, r->held_out);
@@ -164,11 +192,22 @@ static void tell(const struct work *w, const struct train_report *r, size_t byte
 		json_member_i64(&out, "rows", w->row_count);
 		json_member_i64(&out, "labels", w->label_count);
 		json_member_i64(&out, "bad_rows", w->bad);
-		json_member_i64(&out, "rows_of_no_route", w->without_route);
+		json_member_i64(&out, "rows_of_no_route", w->none_count);
+		json_member_i64(&out, "names_learned", r->names);
 		json_member_i64(&out, "held_out", r->held_out);
+		json_member_i64(&out, "times_held_out", r->folds);
 		json_member_double(&out, "held_out_accuracy", right.share);
 		json_member_double(&out, "held_out_accuracy_low", right.low);
 		json_member_double(&out, "held_out_accuracy_high", right.high);
+		json_member_double(&out, "ece_before", r->held_out != 0 ? r->ece[0] : NAN);
+		json_member_double(&out, "ece", r->held_out != 0 ? r->ece[1] : NAN);
+		json_member_double(&out, "brier_before", r->held_out != 0 ? r->brier[0] : NAN);
+		json_member_double(&out, "brier", r->held_out != 0 ? r->brier[1] : NAN);
+		json_member_double(&out, "sharpness", r->sharpness);
+		json_member_double(&out, "in_scope_threshold", r->held_out != 0 ? r->threshold : NAN);
+		json_member_bool(&out, "scope_learned", r->scope_learned);
+		json_member_double(&out, "out_of_scope_auroc", r->auroc);
+		json_member_double(&out, "out_of_scope_caught_at_95_retained", r->held_out != 0 ? r->caught.share : NAN);
 		json_member_i64(&out, "features", r->places);
 		json_member_i64(&out, "bytes", (int64_t)bytes);
 		buf_cstr(&out, "}\n");
@@ -176,14 +215,14 @@ static void tell(const struct work *w, const struct train_report *r, size_t byte
 		arena_free(&arena);
 		return;
 	}
-	printf("learned       %u rows, %u labels, %u features\n", w->row_count, w->label_count, r->places);
-	if (w->without_route + w->bad != 0)
-		printf("left out      %lld rows of no route, %lld that could not be read\n", (long long)w->without_route, (long long)w->bad);
+	printf("learned       %u rows, %u labels, %u features%s\n", w->row_count, w->label_count, r->places,
+	       r->names != 0 ? "; the labels' names are texts of theirs, too" : "");
+	if (w->bad != 0)
+		printf("left out      %lld rows that could not be read\n", (long long)w->bad);
 	if (r->held_out != 0)
-		printf("held out      %u rows: %.1f %% right (%.1f to %.1f %% at 95 %% confidence)\n", r->held_out, 100 * right.share, 100 * right.low,
-		       100 * right.high);
+		tell_held_out(w, r, &right);
 	else
-		printf("held out      none: there are too few rows a label; nothing is calibrated\n");
+		printf("held out      none: there are too few rows; nothing is calibrated\n");
 	printf("written       %s, %.1f MB\n", w->asked->out, (double)bytes / 1e6);
 }
 
@@ -200,7 +239,9 @@ static int learn(struct work *w)
 	struct err err;
 	buf_init(&file, &w->arena, 1 << 20);
 	enum rc rc = static_model_builtin(&w->arena, &model, &err);
-	struct train_setup setup = {w->rows, w->row_count, w->labels, w->label_count, model, (uint64_t)w->asked->seed, show, w};
+	struct train_setup setup = {.rows = w->rows, .row_count = w->row_count, .labels = w->labels, .label_count = w->label_count, .none = w->none,
+	                            .none_count = w->none_count, .names = !w->asked->no_names, .model = model, .seed = (uint64_t)w->asked->seed,
+	                            .progress = show, .ctx = w};
 	cli_progress_begin(&w->bar, "learning", PROGRESS_STEPS);
 	if (rc == RC_OK)
 		rc = train_classifier(&setup, &file, &report, &err);
@@ -233,6 +274,7 @@ static int train(const struct command *self, const struct asked *asked)
 	if (code == EXIT_DONE)
 		code = learn(&w);
 	free(w.rows);
+	free(w.none);
 	arena_free(&w.arena);
 	policy_unref(w.policy);
 	if (asked->config != NULL)
@@ -246,6 +288,7 @@ static int run(const struct command *self, int argc, char **argv)
 	                                      {"out", required_argument, NULL, 'o'},    {"seed", required_argument, NULL, 's'},
 	                                      {"skip-bad", no_argument, NULL, 'b'},     {"json", no_argument, NULL, 'j'},
 	                                      {"none", required_argument, NULL, 'n'},   {"labels-as-routes", no_argument, NULL, 'L'},
+	                                      {"no-names", no_argument, NULL, 'N'},
 	                                      {"help", no_argument, NULL, 'h'},         {0}};
 	struct asked asked = {.seed = 1};
 	int code = EXIT_DONE;
@@ -263,6 +306,8 @@ static int run(const struct command *self, int argc, char **argv)
 			asked.out = optarg;
 		else if (c == 'n')
 			asked.none = optarg;
+		else if (c == 'N')
+			asked.no_names = true;
 		else if (c == 'L')
 			labels_as_routes = true;
 		else if (c == 'b')

@@ -9,7 +9,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const float RATE = 0.1f, DECAY = 1e-6f, TINY = 1e-8f;
+#include "worker/route/elementary.h"
+#include "worker/route/kernels.h"
+
+static const float RATE = 0.1f, DECAY = 1e-6f;
 
 static void count_places(struct features *f, const struct train_setup *setup, uint32_t *rows_with)
 {
@@ -18,6 +21,27 @@ static void count_places(struct features *f, const struct train_setup *setup, ui
 		for (uint32_t k = 0; k < f->count; k++)
 			rows_with[f->items[k].at]++;
 	}
+}
+
+/* Vectors of texts have much in common, which tells nothing apart: their mean is taken off each. A text without a vector has none then. */
+static void center(struct train_matrix *m, uint32_t rows)
+{
+	double *sum = heap_zalloc(m->dim, sizeof *sum);
+	for (uint32_t i = 0; i < rows; i++)
+		for (uint32_t d = 0; d < m->dim; d++)
+			sum[d] += (double)m->dense[(size_t)i * m->dim + d];
+	m->center = heap_zalloc(m->dim, sizeof *m->center);
+	for (uint32_t d = 0; d < m->dim; d++)
+		m->center[d] = (float)(sum[d] / rows);
+	for (uint32_t i = 0; i < rows; i++) {
+		float *vector = m->dense + (size_t)i * m->dim;
+		bool empty = true;
+		for (uint32_t d = 0; d < m->dim; d++)
+			empty = empty && vector[d] == 0;
+		if (empty || !classifier_center(vector, m->center, m->dim))
+			memset(vector, 0, m->dim * sizeof *vector);
+	}
+	free(sum);
 }
 
 void train_matrix_read(struct train_matrix *m, const struct train_setup *setup)
@@ -32,13 +56,13 @@ void train_matrix_read(struct train_matrix *m, const struct train_setup *setup)
 	m->dense = heap_zalloc((size_t)setup->row_count * m->dim, sizeof *m->dense);
 	count_places(f, setup, rows_with);
 	for (int32_t at = 0; at < FEATURES_HASHED; at++) {
-		m->idf[at] = (float)(1 + log((1.0 + setup->row_count) / (1.0 + rows_with[at])));
+		m->idf[at] = (float)(1 + elementary_log((1.0 + setup->row_count) / (1.0 + rows_with[at])));
 		if (rows_with[at] == 0)
 			continue;
 		number[at] = m->place_count;
 		m->place[m->place_count++] = at;
 	}
-	m->unseen_idf = (float)(1 + log(1.0 + setup->row_count));
+	m->unseen_idf = (float)(1 + elementary_log(1.0 + setup->row_count));
 	for (uint32_t i = 0; i < setup->row_count; i++) {
 		features_read(f, m->idf, setup->rows[i].text);
 		if (total + f->count > cap) {
@@ -51,9 +75,9 @@ void train_matrix_read(struct train_matrix *m, const struct train_setup *setup)
 			m->value[total++] = CLASSIFIER_HASHED_WEIGHT * f->items[k].value;
 		}
 		m->start[i + 1] = (uint32_t)total;
-		for (uint32_t d = 0; d < m->dim; d++)
-			m->dense[(size_t)i * m->dim + d] = CLASSIFIER_DENSE_WEIGHT * f->dense[d];
+		memcpy(m->dense + (size_t)i * m->dim, f->dense, m->dim * sizeof *f->dense);
 	}
+	center(m, setup->row_count);
 	free(rows_with);
 	free(number);
 	features_free(f);
@@ -65,6 +89,7 @@ void train_matrix_free(struct train_matrix *m)
 	free(m->at);
 	free(m->value);
 	free(m->dense);
+	free(m->center);
 	free(m->place);
 	free(m->idf);
 }
@@ -75,31 +100,20 @@ void train_weights_free(struct train_weights *w)
 	free(w->squares);
 }
 
-static void add_scaled(float *restrict sum, const float *restrict row, float scale, uint32_t width)
-{
-	for (uint32_t i = 0; i < width; i++)
-		sum[i] += scale * row[i];
-}
-
-void train_score(const struct train_matrix *m, const struct train_weights *w, uint32_t row, float *scores)
+static void score_row(const struct train_matrix *m, const struct train_weights *w, uint32_t row, float *scores)
 {
 	const float *dense = m->dense + (size_t)row * m->dim;
 	memcpy(scores, w->values + (size_t)(w->rows - 1) * w->width, w->width * sizeof *scores);
 	for (uint32_t k = m->start[row]; k < m->start[row + 1]; k++)
-		add_scaled(scores, w->values + (size_t)m->at[k] * w->width, m->value[k], w->width);
+		kernels_add_floats(scores, w->values + (size_t)m->at[k] * w->width, m->value[k], w->width);
 	for (uint32_t d = 0; d < m->dim; d++)
-		add_scaled(scores, w->values + (size_t)(m->place_count + d) * w->width, dense[d], w->width);
+		kernels_add_floats(scores, w->values + (size_t)(m->place_count + d) * w->width, CLASSIFIER_DENSE_WEIGHT * dense[d], w->width);
 }
 
-/* One AdaGrad step for a feature of that value. error: probability less truth, by label. */
-static void step(struct train_weights *w, uint32_t at, float value, const float *restrict error)
+/* A step for a feature of that value. error: probability less truth, by label. */
+static void step(struct train_weights *w, uint32_t at, float value, const float *error)
 {
-	float *restrict weight = w->values + (size_t)at * w->width, *restrict square = w->squares + (size_t)at * w->width;
-	for (uint32_t i = 0; i < w->width; i++) {
-		float g = error[i] * value + DECAY * weight[i];
-		square[i] += g * g;
-		weight[i] -= RATE * g / (sqrtf(square[i]) + TINY);
-	}
+	kernels_adagrad(w->values + (size_t)at * w->width, w->squares + (size_t)at * w->width, error, (struct kernels_step){value, RATE, DECAY}, w->width);
 }
 
 static void to_error(float *scores, uint32_t labels, uint32_t width, uint32_t truth)
@@ -108,7 +122,7 @@ static void to_error(float *scores, uint32_t labels, uint32_t width, uint32_t tr
 	for (uint32_t i = 1; i < labels; i++)
 		most = scores[i] > most ? scores[i] : most;
 	for (uint32_t i = 0; i < labels; i++) {
-		scores[i] = (float)exp((double)(scores[i] - most));
+		scores[i] = (float)elementary_exp((double)(scores[i] - most));
 		sum += scores[i];
 	}
 	for (uint32_t i = 0; i < labels; i++)
@@ -152,12 +166,12 @@ void train_fit(const struct train_matrix *m, const struct train_setup *setup, co
 		for (uint32_t i = 0; i < count; i++) {
 			uint32_t row = order[i];
 			const float *dense = m->dense + (size_t)row * m->dim;
-			train_score(m, &w, row, error);
+			score_row(m, &w, row, error);
 			to_error(error, setup->label_count, width, setup->rows[row].label);
 			for (uint32_t k = m->start[row]; k < m->start[row + 1]; k++)
 				step(&w, m->at[k], m->value[k], error);
 			for (uint32_t d = 0; d < m->dim; d++)
-				step(&w, m->place_count + d, dense[d], error);
+				step(&w, m->place_count + d, CLASSIFIER_DENSE_WEIGHT * dense[d], error);
 			step(&w, w.rows - 1, 1, error);
 		}
 		if (setup->progress != NULL)

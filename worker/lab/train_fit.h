@@ -6,12 +6,13 @@
 
 #include "worker/lab/train.h"
 
-/* The rows' features: hashed ones as a list each, numbered densely in the order of their places; dense ones side by side. */
+/* The rows' features: hashed ones as a list each, numbered densely in the order of their places; dense ones side by side, centred. */
 struct train_matrix {
 	uint32_t *start; /* row_count + 1 */
 	uint32_t *at;
 	float *value;
-	float *dense; /* row_count * dim */
+	float *dense;  /* row_count * dim */
+	float *center; /* dim */
 	int32_t *place; /* place_count: ascending */
 	float *idf;     /* FEATURES_HASHED */
 	float unseen_idf;
@@ -30,11 +31,19 @@ void train_matrix_free(struct train_matrix *m);
 void train_fit(const struct train_matrix *m, const struct train_setup *setup, const uint32_t *rows, uint32_t count, uint32_t epochs,
                double share_from, double share_to, struct train_weights *ret);
 void train_weights_free(struct train_weights *w);
-/* The scores of a row, width of them. */
-void train_score(const struct train_matrix *m, const struct train_weights *w, uint32_t row, float *scores);
 
+/* What the file says beside weights and texts. */
+struct train_settings {
+	double sharpness, threshold;
+	const float *scope; /* CLASSIFIER_SIGNALS + 1; NULL: none */
+};
 /* The file: weights and examples as int8. Appends to out. */
 void train_write(const struct train_matrix *m, const struct train_weights *w, const struct train_setup *setup, const uint32_t *rows,
-                 uint32_t count, const struct train_report *report, struct buf *out);
+                 uint32_t count, const struct train_settings *settings, struct buf *out);
+
+/* train_scope.c: a logistic regression of "belongs to a label" on the signals, rows of CLASSIFIER_SIGNALS. weights: as in the file. */
+void train_scope_fit(const float *signals, const bool *none, uint32_t rows, float *weights);
+/* The same score for every row, each by a fit that has not seen it. */
+void train_scope_cross(const float *signals, const bool *none, uint32_t rows, float *scores);
 
 #endif

@@ -35,19 +35,37 @@ static void quantised(struct writing *w, const char *name, const char *scale_nam
 	free(scales);
 }
 
-static void write_places(struct writing *w, const struct train_matrix *m)
+/* The hashed features that the rows have, with their weights: one that only other rows have is none that was learned. */
+static void write_hashed(struct writing *w, const struct train_matrix *m, const struct train_weights *weights, const uint32_t *rows, uint32_t count)
 {
+	uint32_t width = weights->width, kept = 0;
+	bool *has = heap_zalloc((size_t)m->place_count + 1, sizeof *has);
+	int32_t *places = heap_zalloc((size_t)m->place_count + 1, sizeof *places);
 	float *idf = heap_zalloc((size_t)m->place_count + 1, sizeof *idf);
-	for (uint32_t i = 0; i < m->place_count; i++)
-		idf[i] = m->idf[m->place[i]];
-	idf[m->place_count] = m->unseen_idf;
-	tensor(w, "places", "I32", m->place_count, 0, m->place, m->place_count * sizeof *m->place);
-	tensor(w, "idf", "F32", m->place_count + 1, 0, idf, ((size_t)m->place_count + 1) * sizeof *idf);
+	float *values = heap_zalloc((size_t)m->place_count + 1, width * sizeof *values);
+	for (uint32_t i = 0; i < count; i++)
+		for (uint32_t k = m->start[rows[i]]; k < m->start[rows[i] + 1]; k++)
+			has[m->at[k]] = true;
+	for (uint32_t i = 0; i < m->place_count; i++) {
+		if (!has[i])
+			continue;
+		places[kept] = m->place[i];
+		idf[kept] = m->idf[m->place[i]];
+		memcpy(values + (size_t)kept * width, weights->values + (size_t)i * width, width * sizeof *values);
+		kept++;
+	}
+	idf[kept] = m->unseen_idf;
+	tensor(w, "places", "I32", kept, 0, places, kept * sizeof *places);
+	tensor(w, "idf", "F32", kept + 1, 0, idf, ((size_t)kept + 1) * sizeof *idf);
+	quantised(w, "hashed", "hashed_scale", values, kept, width);
+	free(has);
+	free(places);
 	free(idf);
+	free(values);
 }
 
 static void write_examples(struct writing *w, const struct train_matrix *m, const struct train_setup *setup, const uint32_t *rows,
-                           uint32_t count, bool by_centroids)
+                           uint32_t count)
 {
 	float *vectors = heap_zalloc((size_t)count * m->dim + 1, sizeof *vectors);
 	float *centroids = heap_zalloc((size_t)setup->label_count * m->dim, sizeof *centroids);
@@ -55,7 +73,7 @@ static void write_examples(struct writing *w, const struct train_matrix *m, cons
 	for (uint32_t i = 0; i < count; i++) {
 		labels[i] = (int32_t)setup->rows[rows[i]].label;
 		for (uint32_t d = 0; d < m->dim; d++) {
-			vectors[(size_t)i * m->dim + d] = m->dense[(size_t)rows[i] * m->dim + d] / CLASSIFIER_DENSE_WEIGHT;
+			vectors[(size_t)i * m->dim + d] = m->dense[(size_t)rows[i] * m->dim + d];
 			centroids[(size_t)labels[i] * m->dim + d] += vectors[(size_t)i * m->dim + d];
 		}
 	}
@@ -68,14 +86,14 @@ static void write_examples(struct writing *w, const struct train_matrix *m, cons
 	}
 	tensor(w, "example_labels", "I32", count, 0, labels, count * sizeof *labels);
 	quantised(w, "examples", "example_scale", vectors, count, m->dim);
-	quantised(w, "centroids", "centroid_scale", centroids, by_centroids ? setup->label_count : 0, m->dim);
+	quantised(w, "centroids", "centroid_scale", centroids, setup->label_count, m->dim);
 	free(vectors);
 	free(centroids);
 	free(labels);
 }
 
 /* What the classifier must know of itself, as the text of the one metadata entry. */
-static struct str settings_text(const struct train_setup *setup, const struct train_report *report, struct arena *arena)
+static struct str settings_text(const struct train_setup *setup, const struct train_settings *settings, struct arena *arena)
 {
 	struct buf out;
 	buf_init(&out, arena, 1024);
@@ -83,9 +101,8 @@ static struct str settings_text(const struct train_setup *setup, const struct tr
 	json_member_str(&out, "format", STR(CLASSIFIER_FORMAT));
 	json_member_i64(&out, "features", FEATURES_VERSION);
 	json_member_str(&out, "static_model", static_model_version(setup->model));
-	json_member_double(&out, "sharpness", report->sharpness);
-	json_member_double(&out, "share", 0.3);
-	json_member_double(&out, "threshold", report->threshold);
+	json_member_double(&out, "sharpness", settings->sharpness);
+	json_member_double(&out, "threshold", settings->threshold);
 	json_key(&out, "labels");
 	buf_char(&out, '[');
 	for (uint32_t i = 0; i < setup->label_count; i++) {
@@ -97,7 +114,7 @@ static struct str settings_text(const struct train_setup *setup, const struct tr
 }
 
 void train_write(const struct train_matrix *m, const struct train_weights *weights, const struct train_setup *setup, const uint32_t *rows,
-                 uint32_t count, const struct train_report *report, struct buf *out)
+                 uint32_t count, const struct train_settings *settings, struct buf *out)
 {
 	struct arena arena;
 	struct writing w;
@@ -107,14 +124,16 @@ void train_write(const struct train_matrix *m, const struct train_weights *weigh
 	buf_char(&w.header, '{');
 	json_key(&w.header, "__metadata__");
 	buf_char(&w.header, '{');
-	json_member_str(&w.header, "pointsman", settings_text(setup, report, &arena));
+	json_member_str(&w.header, "pointsman", settings_text(setup, settings, &arena));
 	buf_char(&w.header, '}');
 	const float *dense = weights->values + (size_t)m->place_count * weights->width;
 	tensor(&w, "bias", "F32", weights->width, 0, dense + (size_t)m->dim * weights->width, weights->width * sizeof(float));
-	write_places(&w, m);
-	quantised(&w, "hashed", "hashed_scale", weights->values, m->place_count, weights->width);
+	write_hashed(&w, m, weights, rows, count);
 	quantised(&w, "dense", "dense_scale", dense, m->dim, weights->width);
-	write_examples(&w, m, setup, rows, count, report->by_centroids);
+	write_examples(&w, m, setup, rows, count);
+	tensor(&w, "center", "F32", m->dim, 0, m->center, m->dim * sizeof *m->center);
+	if (settings->scope != NULL)
+		tensor(&w, "scope", "F32", CLASSIFIER_SIGNALS + 1, 0, settings->scope, (CLASSIFIER_SIGNALS + 1) * sizeof *settings->scope);
 	buf_char(&w.header, '}');
 	uint64_t length = w.header.len;
 	buf_add(out, &length, sizeof length);

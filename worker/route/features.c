@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "worker/route/elementary.h"
 #include "worker/route/fold.h"
 
 enum { MAX_GRAM = 5, MIN_GRAM = 3, MAX_ITEMS = FEATURES_MAX_BYTES * 2 + FEATURES_MAX_BYTES * 3, LOGS = 64 };
@@ -28,7 +29,7 @@ struct features *features_new(const struct static_model *model)
 	f->items = heap_zalloc(MAX_ITEMS, sizeof *f->items);
 	f->dense = heap_zalloc(static_model_dim(model), sizeof *f->dense);
 	for (unsigned n = 1; n < LOGS; n++)
-		f->work->logs[n] = (float)(1 + log((double)n));
+		f->work->logs[n] = (float)(1 + elementary_log((double)n));
 	return f;
 }
 

@@ -44,6 +44,53 @@ static inline __attribute__((always_inline)) int32_t dot(const int8_t *a, const 
 	return sum;
 }
 
+static inline __attribute__((always_inline)) void add_floats(float *restrict sum, const float *restrict row, float scale, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		sum[i] += scale * row[i];
+}
+
+static inline __attribute__((always_inline)) void adagrad(float *restrict weight, float *restrict square, const float *restrict slope,
+                                                          struct kernels_step step, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		float g = slope[i] * step.value + step.decay * weight[i];
+		square[i] += g * g;
+		weight[i] -= step.rate * g / (sqrtf(square[i]) + 1e-8f);
+	}
+}
+
+WIDE static void add_floats_wide(float *restrict sum, const float *restrict row, float scale, uint32_t count)
+{
+	add_floats(sum, row, scale, count);
+}
+
+WIDE static void adagrad_wide(float *restrict weight, float *restrict square, const float *restrict slope, struct kernels_step step, uint32_t count)
+{
+	adagrad(weight, square, slope, step, count);
+}
+
+void kernels_add_floats(float *restrict sum, const float *restrict row, float scale, uint32_t count)
+{
+	if (is_wide())
+		add_floats_wide(sum, row, scale, count);
+	else
+		add_floats(sum, row, scale, count);
+}
+
+void kernels_adagrad_portable(float *restrict weight, float *restrict square, const float *restrict slope, struct kernels_step step, uint32_t count)
+{
+	adagrad(weight, square, slope, step, count);
+}
+
+void kernels_adagrad(float *restrict weight, float *restrict square, const float *restrict slope, struct kernels_step step, uint32_t count)
+{
+	if (is_wide())
+		adagrad_wide(weight, square, slope, step, count);
+	else
+		kernels_adagrad_portable(weight, square, slope, step, count);
+}
+
 WIDE static void add_row_wide(float *restrict sum, const int8_t *restrict row, float scale, uint32_t count)
 {
 	add_row(sum, row, scale, count);

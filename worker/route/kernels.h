@@ -20,6 +20,15 @@ void kernels_add_row_portable(float *restrict sum, const int8_t *restrict row, f
 int32_t kernels_dot(const int8_t *a, const int8_t *b, uint32_t count);
 int32_t kernels_dot_portable(const int8_t *a, const int8_t *b, uint32_t count);
 
+/* sum[i] += scale * row[i]. */
+void kernels_add_floats(float *restrict sum, const float *restrict row, float scale, uint32_t count);
+/* A step of AdaGrad: g = slope[i] * value + decay * weight[i]; square[i] += g * g; weight[i] -= rate * g / (root of square[i]). */
+struct kernels_step {
+	float value, rate, decay;
+};
+void kernels_adagrad(float *restrict weight, float *restrict square, const float *restrict slope, struct kernels_step step, uint32_t count);
+void kernels_adagrad_portable(float *restrict weight, float *restrict square, const float *restrict slope, struct kernels_step step, uint32_t count);
+
 /* values as whole numbers from -127 to 127 times the result; 0: all are zero (or below 1e-36). */
 float kernels_quantise(const float *values, uint32_t count, int8_t *ret);
 

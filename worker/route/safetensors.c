@@ -6,6 +6,8 @@
  */
 #include "worker/route/safetensors.h"
 
+#include <math.h>
+
 #include "common/json.h"
 
 enum { LENGTH_BYTES = 8, MAX_TENSORS = 1000 };
@@ -63,5 +65,22 @@ enum rc safetensors_find(const struct safetensors *s, const char *name, enum ten
 	if (!right || bytes != end - begin)
 		return err_set(err, RC_BAD_INPUT, "the tensor \"%s\" is not what the header says", name);
 	*ret = (struct tensor){type, rows, columns, (const unsigned char *)s->data.data + begin};
+	return RC_OK;
+}
+
+enum rc safetensors_rows(const struct safetensors *s, const char *values, const char *scale, struct tensor_rows *ret, struct err *err)
+{
+	struct tensor v, f;
+	enum rc rc = safetensors_find(s, values, TENSOR_I8, &v, err);
+	if (rc == RC_OK)
+		rc = safetensors_find(s, scale, TENSOR_F32, &f, err);
+	if (rc != RC_OK)
+		return rc;
+	if (f.rows != v.rows || f.columns != 1 || v.rows > UINT32_MAX || v.columns > UINT32_MAX)
+		return err_set(err, RC_BAD_INPUT, "the tensor \"%s\" has not one number for each row of \"%s\"", scale, values);
+	for (uint64_t i = 0; i < f.rows; i++)
+		if (!isfinite(tensor_float(f.bytes, i)))
+			return err_set(err, RC_BAD_INPUT, "the tensor \"%s\" holds something that is no number", scale);
+	*ret = (struct tensor_rows){(const int8_t *)v.bytes, f.bytes, (uint32_t)v.rows, (uint32_t)v.columns};
 	return RC_OK;
 }

@@ -29,6 +29,15 @@ enum rc safetensors_open(struct str file, struct arena *arena, struct safetensor
 /* RC_BAD_INPUT when it is missing, of another type, or not wholly inside the file. */
 enum rc safetensors_find(const struct safetensors *s, const char *name, enum tensor_type type, struct tensor *ret, struct err *err);
 
+/* Rows of int8, each with its own scale: a pair of tensors. */
+struct tensor_rows {
+	const int8_t *values;
+	const unsigned char *scale; /* float32, finite */
+	uint32_t count, columns;
+};
+/* RC_BAD_INPUT when either is missing, they do not fit together, or a scale is no finite number. */
+enum rc safetensors_rows(const struct safetensors *s, const char *values, const char *scale, struct tensor_rows *ret, struct err *err);
+
 /* A text of the file's metadata; data NULL: there is none of that name. */
 struct str safetensors_metadata(const struct safetensors *s, const char *name);
 

@@ -13,61 +13,42 @@
 #include "worker/route/safetensors.h"
 #include "worker/route/vectors.h"
 
-struct rows {
-	const unsigned char *values; /* int8 */
-	const unsigned char *scale;  /* float32, one a row */
-	uint32_t count;
-};
-
 struct static_model {
 	struct wordpiece *pieces;
-	struct rows words, pairs; /* pairs.count 0: the table has none */
+	struct tensor_rows words, pairs; /* pairs.count 0: the table has none */
 	uint32_t dim, vocabulary, unknown;
 	struct str version;
 };
 
-static enum rc find_rows(const struct safetensors *file, const char *values, const char *scale, struct rows *ret, uint32_t *ret_dim,
-                         struct err *err)
+static enum rc find_rows(const struct safetensors *file, const char *values, const char *scale, struct tensor_rows *ret, struct err *err)
 {
-	struct tensor v, s;
-	enum rc rc = safetensors_find(file, values, TENSOR_I8, &v, err);
-	if (rc == RC_OK)
-		rc = safetensors_find(file, scale, TENSOR_F32, &s, err);
-	if (rc != RC_OK)
-		return rc;
-	if (v.columns == 0 || v.columns > STATIC_MODEL_MAX_DIM || v.columns % VECTORS_LANES != 0 || v.rows > UINT32_MAX)
-		return err_set(err, RC_BAD_INPUT, "the tensor \"%s\" has %llu columns; a multiple of %d up to %d is read", values,
-		               (unsigned long long)v.columns, VECTORS_LANES, STATIC_MODEL_MAX_DIM);
-	if (s.rows != v.rows || s.columns != 1)
-		return err_set(err, RC_BAD_INPUT, "the tensor \"%s\" has not one number for each row of \"%s\"", scale, values);
-	for (uint64_t i = 0; i < s.rows; i++)
-		if (!isfinite(tensor_float(s.bytes, i)))
-			return err_set(err, RC_BAD_INPUT, "the tensor \"%s\" holds something that is no number", scale);
-	*ret = (struct rows){v.bytes, s.bytes, (uint32_t)v.rows};
-	*ret_dim = (uint32_t)v.columns;
-	return RC_OK;
+	enum rc rc = safetensors_rows(file, values, scale, ret, err);
+	if (rc == RC_OK && (ret->columns == 0 || ret->columns > STATIC_MODEL_MAX_DIM || ret->columns % VECTORS_LANES != 0))
+		return err_set(err, RC_BAD_INPUT, "the tensor \"%s\" has %u columns; a multiple of %d up to %d is read", values, ret->columns,
+		               VECTORS_LANES, STATIC_MODEL_MAX_DIM);
+	return rc;
 }
 
 enum rc static_model_open(struct str table, struct str vocabulary, struct str version, struct arena *arena, struct static_model **ret, struct err *err)
 {
 	struct safetensors file;
 	struct static_model *m = arena_zalloc(arena, sizeof *m);
-	uint32_t pair_dim = 0;
 	enum rc rc = wordpiece_open(vocabulary, arena, &m->pieces, err);
 	if (rc == RC_OK)
 		rc = safetensors_open(table, arena, &file, err);
 	if (rc == RC_OK)
-		rc = find_rows(&file, "embeddings", "scale", &m->words, &m->dim, err);
+		rc = find_rows(&file, "embeddings", "scale", &m->words, err);
 	if (rc != RC_OK)
 		return rc;
+	m->dim = m->words.columns;
 	m->vocabulary = wordpiece_count(m->pieces);
 	m->unknown = wordpiece_unknown(m->pieces);
 	if (m->words.count != m->vocabulary)
 		return err_set(err, RC_BAD_INPUT, "the table has %u rows, the vocabulary %u pieces", m->words.count, m->vocabulary);
 	bool has_pairs = safetensors_find(&file, "bigrams", TENSOR_I8, &(struct tensor){0}, err) == RC_OK;
 	if (has_pairs)
-		rc = find_rows(&file, "bigrams", "bigram_scale", &m->pairs, &pair_dim, err);
-	if (rc == RC_OK && has_pairs && (pair_dim != m->dim || m->pairs.count == 0))
+		rc = find_rows(&file, "bigrams", "bigram_scale", &m->pairs, err);
+	if (rc == RC_OK && has_pairs && (m->pairs.columns != m->dim || m->pairs.count == 0))
 		rc = err_set(err, RC_BAD_INPUT, "words and pairs have not the same number of columns");
 	if (rc != RC_OK)
 		return rc;
@@ -80,9 +61,9 @@ struct str static_model_version(const struct static_model *m) { return m->versio
 uint32_t static_model_dim(const struct static_model *m) { return m->dim; }
 const struct wordpiece *static_model_pieces(const struct static_model *m) { return m->pieces; }
 
-static void add(const struct rows *rows, uint32_t at, uint32_t dim, float *sum)
+static void add(const struct tensor_rows *rows, uint32_t at, uint32_t dim, float *sum)
 {
-	kernels_add_row(sum, (const int8_t *)rows->values + (size_t)at * dim, tensor_float(rows->scale, at), dim);
+	kernels_add_row(sum, rows->values + (size_t)at * dim, tensor_float(rows->scale, at), dim);
 }
 
 float static_model_embed_pieces(const struct static_model *m, const uint32_t *ids, uint32_t count, float *vector)
