@@ -3,7 +3,7 @@
  *
  * The one idea: the lists and the text go through the same table once, so that matching is a comparison of bytes. The table
  * has two steps: a block for each 128 code points, and in it 0 (stays), 1 (dropped), 2 (white space) or a place in a pool of
- * folded spellings. It does not normalise Hangul or kana written in decomposed form.
+ * folded spellings (fold_table.inc, made by tests/scripts/make_fold_table.py). It does not normalise Hangul or kana written in decomposed form.
  */
 #include "worker/route/fold.h"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes fold_table.inc: how fold.c maps one code point, and which code points are word characters.
 
-Run from the repository's root:  python3 worker/route/fold_table.py > worker/route/fold_table.inc
+Run from the repository's root:  python3 tests/scripts/make_fold_table.py > worker/route/fold_table.inc
 The source is Python's unicodedata (compatibility decomposition, case folding, general categories).
 """
 import sys
@@ -88,7 +88,7 @@ def main():
         if cp > first:
             ranges.append((first, cp - 1))
         cp += 1
-    print("/* Written by fold_table.py from Unicode %s. Do not edit. */" % unicodedata.unidata_version)
+    print("/* fold_table.inc: written by tests/scripts/make_fold_table.py from Unicode %s. Do not edit. */" % unicodedata.unidata_version)
     print("static const uint8_t fold_index[%d] = {" % len(index))
     rows(index, 40)
     print("};\nstatic const uint16_t fold_block[%d][%d] = {" % (len(blocks), BLOCK))
