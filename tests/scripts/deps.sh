@@ -36,6 +36,7 @@ java default-jre-headless
 mvn maven
 python3 python3
 clang clang
+chromium chromium
 '
 
 is_there() {

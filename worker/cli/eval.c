@@ -229,6 +229,8 @@ static int evaluate(const struct settings *settings, const struct eval_asked *as
 		code = open_side(&work, settings, asked->compare, &work.other);
 		work.compare = compare_new();
 	}
+	if (code == EXIT_DONE && asked->html != NULL)
+		work.scratch = route_scratch_new(work.side.policy);
 	if (code == EXIT_DONE)
 		code = eval_run(&work);
 	if (code == EXIT_DONE) {
@@ -240,6 +242,8 @@ static int evaluate(const struct settings *settings, const struct eval_asked *as
 		code = hold_floors(&work);
 	compare_free(work.compare);
 	scope_free(work.scope);
+	eval_scores_free(&work.scores);
+	route_scratch_free(work.scratch);
 	close_side(&work.side);
 	close_side(&work.other);
 	arena_free(&work.arena);

@@ -8,9 +8,12 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "common/json.h"
+#include "worker/cli/eval_charts.h"
 #include "worker/cli/eval_report.h"
+#include "worker/cli/html.h"
 
-enum { HEAT_ROUTES = 40 };
+enum { HEAT_ROUTES = 40, MOST_EXAMPLE_BYTES = 64 * 1024 * 1024 };
 
 static const char style[] =
     ":root{color-scheme:light dark;--ground:#f6f7f9;--card:#fff;--ink:#1b2330;--soft:#5d6878;--line:#dfe3ea;--good:26,127,75;--bad:192,57,43}\n"
@@ -26,69 +29,21 @@ static const char style[] =
     "th:first-child,td:first-child{text-align:left}.heat td,.heat th{padding:3px 6px;border:1px solid var(--line)}\n"
     ".bar{display:flex;height:18px;min-width:160px;border-radius:4px;overflow:hidden;background:var(--line)}\n"
     ".bar i{background:rgb(var(--good))}.bar u{background:rgb(var(--bad))}\n"
+    ".chart{display:block;width:100%;max-width:560px;height:auto}.chart text{font-size:12px;fill:var(--soft)}.grid{stroke:var(--line);fill:none}\n"
+    ".line,.ideal{fill:none;stroke-width:2}.line{stroke:var(--ink)}.ideal{stroke:var(--soft);stroke-dasharray:5 5}\n"
+    ".mark{fill:rgb(var(--good));fill-opacity:.65}.now{fill:rgb(var(--bad))}\n"
     "li{padding:6px 0;border-top:1px solid var(--line);overflow-wrap:anywhere}ol{margin:0;padding-left:1.4em}\n"
     "@media print{body{background:#fff;color:#000}section{break-inside:avoid}.scroll{overflow:visible}"
     "*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n";
 
-static void escaped(struct buf *out, struct str s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		switch (s.data[i]) {
-		case '&': buf_cstr(out, "&amp;"); break;
-		case '<': buf_cstr(out, "&lt;"); break;
-		case '>': buf_cstr(out, "&gt;"); break;
-		case '"': buf_cstr(out, "&quot;"); break;
-		default: buf_char(out, (unsigned char)s.data[i] < 0x20 ? ' ' : s.data[i]); break;
-		}
-}
-
-static void percent(struct buf *out, double share)
-{
-	if (isnan(share))
-		buf_cstr(out, "&ndash;");
-	else
-		buf_printf(out, "%.1f&nbsp;%%", share * 100);
-}
-
-static void interval(struct buf *out, const struct share *s)
-{
-	if (isnan(s->share))
-		buf_cstr(out, "&ndash;");
-	else
-		buf_printf(out, "%.1f to %.1f&nbsp;%%", s->low * 100, s->high * 100);
-}
-
-static void cell_number(struct buf *out, int64_t n) { buf_printf(out, "<td>%" PRId64 "</td>", n); }
-
-static void cell_percent(struct buf *out, double share)
-{
-	buf_cstr(out, "<td>");
-	percent(out, share);
-	buf_cstr(out, "</td>");
-}
-
-static void cell_interval(struct buf *out, const struct share *s)
-{
-	buf_cstr(out, "<td>");
-	interval(out, s);
-	buf_cstr(out, "</td>");
-}
-
-static void cell_name(struct buf *out, struct str name)
-{
-	buf_cstr(out, "<td>");
-	escaped(out, name);
-	buf_cstr(out, "</td>");
-}
-
 static void tile(struct buf *out, const char *title, double share, const struct share *s)
 {
 	buf_printf(out, "<div class=tile><b>");
-	percent(out, share);
+	html_percent(out, share);
 	buf_printf(out, "</b>%s", title);
 	if (s != NULL) {
 		buf_cstr(out, "<p>95 %: ");
-		interval(out, s);
+		html_interval(out, s);
 		buf_cstr(out, "</p>");
 	}
 	buf_cstr(out, "</div>\n");
@@ -101,13 +56,13 @@ static void head(const struct eval_work *work, const struct eval_summary *s, str
 	              "<title>Routing report</title>\n<style>\n");
 	buf_cstr(out, style);
 	buf_cstr(out, "</style></head><body>\n<header><h1>How ");
-	escaped(out, policy_name(side->policy));
+	html_escaped(out, policy_name(side->policy));
 	buf_cstr(out, " routes ");
-	escaped(out, str_of(work->asked->data));
+	html_escaped(out, str_of(work->asked->data));
 	buf_printf(out, "</h1><p>%" PRId64 " rows, %" PRId64 " bad ones left out; decisions of version ", s->rows, work->bad);
-	escaped(out, policy_decision_version(side->policy));
+	html_escaped(out, policy_decision_version(side->policy));
 	buf_cstr(out, "; unsure rows go to ");
-	escaped(out, policy_route(side->policy, (uint32_t)side->setup.when_unsure)->name);
+	html_escaped(out, policy_route(side->policy, (uint32_t)side->setup.when_unsure)->name);
 	buf_cstr(out, "</p></header>\n<main><div class=tiles>\n");
 	tile(out, "accuracy", s->accuracy, NULL);
 	tile(out, "misroutes", s->misroutes.share, &s->misroutes);
@@ -120,55 +75,52 @@ static void head(const struct eval_work *work, const struct eval_summary *s, str
 	buf_cstr(out, "</div>\n");
 }
 
-static void section(struct buf *out, const char *title, const char *words)
-{
-	buf_printf(out, "<section><h2>%s</h2><p>%s</p><div class=scroll>\n", title, words);
-}
-
 static void stages(const struct eval_work *work, struct buf *out)
 {
-	section(out, "Stages", "What each decided, of all rows: right in the first part of the bar, wrong in the second.");
+	html_section(out, "Stages", "What each decided, of all rows: right in the first part of the bar, wrong in the second.");
 	buf_cstr(out, "<table><tr><th>stage<th>coverage<th>decided<th>share<th>right<th>95 %<th>failed<th>asks</tr>\n");
 	for (uint32_t i = 0; i < eval_stages(work->side.eval); i++) {
 		struct eval_stage s = eval_stage(work->side.eval, i);
 		double right = s.decided.hits != 0 ? s.decided.share * s.right.share : 0;
 		buf_cstr(out, "<tr>");
-		cell_name(out, str_of(s.name));
+		html_cell_name(out, str_of(s.name));
 		buf_printf(out, "<td><div class=bar><i style=\"width:%.2f%%\"></i><u style=\"width:%.2f%%\"></u></div></td>", right * 100,
 		           (s.decided.share - right) * 100);
-		cell_number(out, s.decided.hits);
-		cell_percent(out, s.decided.share);
-		cell_percent(out, s.right.share);
-		cell_interval(out, &s.right);
-		cell_number(out, s.failed);
-		cell_number(out, s.asked);
+		html_cell_number(out, s.decided.hits);
+		html_cell_percent(out, s.decided.share);
+		html_cell_percent(out, s.right.share);
+		html_cell_interval(out, &s.right);
+		html_cell_number(out, s.failed);
+		html_cell_number(out, s.asked);
 		buf_cstr(out, "</tr>\n");
 	}
-	buf_cstr(out, "</table></div></section>\n");
+	buf_cstr(out, "</table>");
+	html_section_end(out);
 }
 
 static void routes(const struct eval_work *work, struct buf *out)
 {
-	section(out, "Routes", "Precision: how many of those sent there belong there. Recall: how many that belong there were sent there.");
+	html_section(out, "Routes", "Precision: how many of those sent there belong there. Recall: how many that belong there were sent there.");
 	buf_cstr(out, "<table><tr><th>route<th>rows<th>sent there<th>precision<th>recall<th>F1</tr>\n");
 	for (uint32_t i = 0; i < work->side.setup.routes; i++) {
 		struct eval_class c = eval_class(work->side.eval, i);
 		buf_cstr(out, "<tr>");
-		cell_name(out, policy_route(work->side.policy, i)->name);
-		cell_number(out, c.support);
-		cell_number(out, c.taken);
-		cell_percent(out, c.precision);
-		cell_percent(out, c.recall);
-		cell_percent(out, c.f1);
+		html_cell_name(out, policy_route(work->side.policy, i)->name);
+		html_cell_number(out, c.support);
+		html_cell_number(out, c.taken);
+		html_cell_percent(out, c.precision);
+		html_cell_percent(out, c.recall);
+		html_cell_percent(out, c.f1);
 		buf_cstr(out, "</tr>\n");
 	}
-	buf_cstr(out, "</table></div></section>\n");
+	buf_cstr(out, "</table>");
+	html_section_end(out);
 }
 
 static void heat_row(const struct eval_work *work, int label, int64_t rows, struct buf *out)
 {
 	buf_cstr(out, "<tr>");
-	cell_name(out, str_of(eval_label_name(&work->side, label)));
+	html_cell_name(out, str_of(eval_label_name(&work->side, label)));
 	for (uint32_t k = 0; k < work->side.setup.routes; k++) {
 		int64_t n = eval_cell(work->side.eval, label, k);
 		bool right = eval_is_right(&work->side.setup, label, (int)k);
@@ -185,11 +137,11 @@ static void heat(const struct eval_work *work, struct buf *out)
 	uint32_t routes_count = work->side.setup.routes;
 	if (routes_count > HEAT_ROUTES)
 		return;
-	section(out, "Confusions", "A line for where rows belong, a column for where they went; the stronger the colour, the larger the part of its line.");
+	html_section(out, "Confusions", "A line for where rows belong, a column for where they went; the stronger the colour, the larger the part of its line.");
 	buf_cstr(out, "<table class=heat><tr><th>belongs to");
 	for (uint32_t k = 0; k < routes_count; k++) {
 		buf_cstr(out, "<th>");
-		escaped(out, policy_route(work->side.policy, k)->name);
+		html_escaped(out, policy_route(work->side.policy, k)->name);
 	}
 	buf_cstr(out, "</tr>\n");
 	for (uint32_t i = 0; i <= routes_count; i++) {
@@ -200,7 +152,8 @@ static void heat(const struct eval_work *work, struct buf *out)
 		if (rows != 0)
 			heat_row(work, label, rows, out);
 	}
-	buf_cstr(out, "</table></div></section>\n");
+	buf_cstr(out, "</table>");
+	html_section_end(out);
 }
 
 static void slices(struct eval_work *work, struct buf *out)
@@ -209,45 +162,89 @@ static void slices(struct eval_work *work, struct buf *out)
 	const struct eval_slice *all = eval_slices(work->side.eval, work->asked->slice_rows, &work->arena, &count);
 	if (count == 0)
 		return;
-	section(out, "Slices", "The worst first; the last columns name the route that fares worst there.");
+	html_section(out, "Slices", "The worst first; the last columns name the route that fares worst there.");
 	buf_cstr(out, "<table><tr><th>slice<th>value<th>rows<th>misroutes<th>95 %<th>unsure<th>worst route<th>right there</tr>\n");
 	for (uint32_t i = 0; i < count; i++) {
 		const struct eval_summary *s = &all[i].summary;
 		buf_cstr(out, "<tr>");
-		cell_name(out, all[i].name);
-		cell_name(out, all[i].value);
-		cell_number(out, s->rows);
-		cell_percent(out, s->misroutes.share);
-		cell_interval(out, &s->misroutes);
-		cell_percent(out, s->unsure.share);
-		cell_name(out, all[i].worst != EVAL_NONE ? policy_route(work->side.policy, (uint32_t)all[i].worst)->name : STR_NULL);
-		cell_percent(out, all[i].worst_right.share);
+		html_cell_name(out, all[i].name);
+		html_cell_name(out, all[i].value);
+		html_cell_number(out, s->rows);
+		html_cell_percent(out, s->misroutes.share);
+		html_cell_interval(out, &s->misroutes);
+		html_cell_percent(out, s->unsure.share);
+		html_cell_name(out, all[i].worst != EVAL_NONE ? policy_route(work->side.policy, (uint32_t)all[i].worst)->name : STR_NULL);
+		html_cell_percent(out, all[i].worst_right.share);
 		buf_cstr(out, "</tr>\n");
 	}
-	buf_cstr(out, "</table></div></section>\n");
+	buf_cstr(out, "</table>");
+	html_section_end(out);
+}
+
+/* The text at a line of a file of examples: the line itself, or what its JSON holds. data NULL: it is not there any more. */
+static struct str example_text(const struct near_example *near, struct arena *arena)
+{
+	struct str all, line = STR_NULL;
+	struct err ignored; /* the file was readable when the policy was loaded; if it is gone, its name and line must do */
+	if (config_read_file(arena, near->file, MOST_EXAMPLE_BYTES, &all, &ignored) != RC_OK)
+		return STR_NULL;
+	size_t at = 0;
+	for (uint32_t n = 1; n <= near->line && at < all.len; n++) {
+		const char *end = memchr(all.data + at, '\n', all.len - at);
+		size_t stop = end != NULL ? (size_t)(end - all.data) : all.len;
+		line = n == near->line ? str_trim((struct str){all.data + at, stop - at}) : STR_NULL;
+		at = stop + 1;
+	}
+	const struct json *json;
+	if (str_starts(line, STR("{")) && json_parse(arena, line, (struct json_limits){0}, &json, &ignored) == RC_OK)
+		line = json_str(json_get(json, STR("text")));
+	line.len = str_utf8_cut(line, EVAL_TEXT_BYTES);
+	return line;
+}
+
+/* Which examples of the policy lie nearest to the text. */
+static void pulled_by(const struct eval_work *work, const struct eval_miss *m, struct buf *out)
+{
+	struct arena arena;
+	arena_init(&arena, 0);
+	for (uint32_t i = 0; i < m->near_count; i++) {
+		const struct near_example *near = &m->near[i];
+		buf_printf(out, "<p>%s example of ", i == 0 ? "nearest" : "then an");
+		html_escaped(out, policy_route(work->side.policy, (uint32_t)near->route)->name);
+		buf_printf(out, " (%.2f): ", near->score);
+		html_escaped(out, example_text(near, &arena));
+		buf_cstr(out, " <span class=place>");
+		html_escaped(out, str_of(near->file));
+		buf_printf(out, ":%u</span></p>", near->line);
+		arena_reset(&arena);
+	}
+	arena_free(&arena);
 }
 
 static void misses(const struct eval_work *work, struct buf *out)
 {
 	if (work->miss_count == 0)
 		return;
-	section(out, "Wrong, and sure of it", "The most confident first.");
+	html_section(out, "Wrong, and sure of it", "The most confident first.");
 	buf_cstr(out, "<ol>\n");
 	for (uint32_t i = 0; i < work->miss_count; i++) {
 		const struct eval_miss *m = &work->misses[i];
 		buf_cstr(out, "<li>");
-		escaped(out, str_of(m->text));
+		html_escaped(out, str_of(m->text));
 		buf_printf(out, "<p>line %" PRIu64 ", id ", m->line);
-		escaped(out, str_of(m->id));
+		html_escaped(out, str_of(m->id));
 		buf_cstr(out, ": belongs to <b>");
-		escaped(out, str_of(eval_label_name(&work->side, m->label)));
+		html_escaped(out, str_of(eval_label_name(&work->side, m->label)));
 		buf_cstr(out, "</b>, went to <b>");
-		escaped(out, str_of(eval_label_name(&work->side, m->route)));
+		html_escaped(out, str_of(eval_label_name(&work->side, m->route)));
 		buf_cstr(out, "</b>: ");
-		escaped(out, str_of(m->reason));
-		buf_cstr(out, "</p></li>\n");
+		html_escaped(out, str_of(m->reason));
+		buf_cstr(out, "</p>");
+		pulled_by(work, m, out);
+		buf_cstr(out, "</li>\n");
 	}
-	buf_cstr(out, "</ol></div></section>\n");
+	buf_cstr(out, "</ol>");
+	html_section_end(out);
 }
 
 int eval_report_html(struct eval_work *work, const char *path)
@@ -258,6 +255,9 @@ int eval_report_html(struct eval_work *work, const char *path)
 	head(work, &s, &out);
 	stages(work, &out);
 	heat(work, &out);
+	eval_chart_reliability(&work->reliability, &out);
+	eval_chart_thresholds(&work->scores, &work->arena, &out);
+	eval_chart_cost(&work->scores, eval_label_name(&work->side, work->side.setup.when_unsure), &work->arena, &out);
 	slices(work, &out);
 	misses(work, &out);
 	routes(work, &out);

@@ -6,14 +6,16 @@
 #define CLI_EVAL_REPORT_H
 
 #include "worker/cli/cli.h"
+#include "worker/cli/eval_scores.h"
 #include "worker/lab/compare.h"
 #include "worker/lab/dataset.h"
 #include "worker/lab/decide.h"
 #include "worker/lab/eval.h"
 #include "worker/lab/reliability.h"
 #include "worker/lab/scope.h"
+#include "worker/route/inspect.h"
 
-enum { EVAL_ID_BYTES = 64, EVAL_TEXT_BYTES = 120, EVAL_REASON_BYTES = 200 };
+enum { EVAL_ID_BYTES = 64, EVAL_TEXT_BYTES = 120, EVAL_REASON_BYTES = 200, EVAL_NEAR = 3 };
 #define EVAL_RETAINED 0.95 /* of the rows of routes, where out-of-scope recall is told */
 
 struct eval_asked {
@@ -43,6 +45,8 @@ struct eval_miss {
 	const char *stage; /* NULL: none was confident */
 	int label, route;
 	double confidence, threshold;
+	struct near_example near[EVAL_NEAR]; /* the examples that pulled it, with --html */
+	uint32_t near_count;
 };
 struct eval_work {
 	const struct eval_asked *asked;
@@ -52,6 +56,8 @@ struct eval_work {
 	int64_t rows, bad, strange;     /* strange: of labels that the classifier has not learned; with labels_as_routes */
 	struct scope *scope;            /* in-scope scores of the classifier, where the policy has one */
 	struct reliability reliability; /* of its probabilities */
+	struct eval_scores scores;      /* for charts, with --html */
+	struct route_scratch *scratch;  /* with --html */
 	int64_t micros; /* of everything */
 	struct eval_miss *misses; /* the most confident ones first; ties in the order of the rows */
 	uint32_t miss_count;

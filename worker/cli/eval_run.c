@@ -136,6 +136,14 @@ static double sureness(const struct decided *d)
 	return d->unsure ? -2 : isnan(d->confidence) ? 1 : d->confidence;
 }
 
+static void find_near(struct eval_work *work, const struct request *req, struct eval_miss *miss)
+{
+	struct job job = {.state = JOB_DECODED, .req = *req, .dec = {.policy = work->side.policy, .route = -1}, .call = {.model = -1}};
+	arena_init(&job.arena, 0);
+	miss->near_count = route_nearest(work->side.policy, work->scratch, &job, miss->near, EVAL_NEAR);
+	arena_free(&job.arena);
+}
+
 static void keep_miss(struct eval_work *work, const struct dataset_row *row, int label, const struct decided *d)
 {
 	uint32_t at = work->miss_count, most = (uint32_t)work->asked->worst;
@@ -149,6 +157,8 @@ static void keep_miss(struct eval_work *work, const struct dataset_row *row, int
 	copy(miss.text, sizeof miss.text, str_trim(row->req.messages[row->req.message_count - 1].content));
 	copy(miss.reason, sizeof miss.reason, d->reason);
 	miss.stage = d->stage >= 0 ? d->stages[d->stage] : NULL;
+	if (work->scratch != NULL)
+		find_near(work, &row->req, &miss);
 	if (work->miss_count < most)
 		work->miss_count++;
 	memmove(&work->misses[at + 1], &work->misses[at], (work->miss_count - at - 1) * sizeof miss);
@@ -247,6 +257,8 @@ static void count_row(struct eval_work *work, const struct block *block, uint32_
 	if (work->asked->predictions != NULL)
 		predict(work, row, label, d, predictions);
 	count_scores(work, label, d);
+	if (work->asked->html != NULL && label != STRANGE)
+		eval_scores_add(&work->scores, side->policy, &side->setup, label, d);
 	if (work->asked->labels_as_routes && label < 0)
 		return; /* such rows are judged by their scores only: every text gets a label here */
 	add_row(&work->side, row, label, d, arena);

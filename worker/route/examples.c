@@ -7,6 +7,7 @@
 #include "worker/route/examples.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/json.h"
 #include "worker/route/policy_load.h"
@@ -19,6 +20,7 @@ struct reading {
 	struct arena line; /* reset with each line */
 	struct canon canon;
 	struct str file;
+	const char *path; /* of it, in the policy's arena */
 	unsigned at; /* line */
 };
 
@@ -42,6 +44,16 @@ static enum rc label_of(struct reading *r, const struct json *json, int *ret, st
 	return line_error(r, err, text);
 }
 
+static void note_place(struct examples *e, struct example_place place)
+{
+	uint32_t at = e->vectors.count - 1;
+	if (at >= e->place_cap) {
+		e->place_cap = e->place_cap == 0 ? 256 : e->place_cap * 2;
+		e->places = heap_resize(e->places, e->place_cap, sizeof *e->places);
+	}
+	e->places[at] = place;
+}
+
 static enum rc add(struct reading *r, int route, const float *values, uint32_t dim, struct err *err)
 {
 	struct vectors *v = &r->to->vectors;
@@ -53,6 +65,7 @@ static enum rc add(struct reading *r, int route, const float *values, uint32_t d
 		return line_error(r, err, "there are too many examples");
 	if (!vectors_add(v, values, (uint32_t)route))
 		return line_error(r, err, r->model != NULL ? "the text holds no word that the table knows" : "the embedding is all zeros or too large");
+	note_place(r->to, (struct example_place){r->path, r->at});
 	r->to->by_route[route]++;
 	r->policy->reachable[route] = true;
 	canon_str(&r->canon, r->policy->routes[route].name);
@@ -108,6 +121,7 @@ static enum rc read_lines(struct reading *r, int route, const struct node *node,
 	enum rc rc = policy_read_file(r->policy, node, node->scalar, EXAMPLES_MAX_BYTES, brief, &text, err);
 	uint32_t before = r->to->vectors.count;
 	r->file = node->scalar;
+	r->path = policy_path(r->policy, node->scalar, &r->policy->arena);
 	r->at = 0;
 	for (size_t pos = 0; rc == RC_OK && pos < text.len;) {
 		const char *end = memchr(text.data + pos, '\n', text.len - pos);
@@ -122,6 +136,13 @@ static enum rc read_lines(struct reading *r, int route, const struct node *node,
 	if (rc == RC_OK && r->to->vectors.count == before)
 		rc = config_error(node, err, "%.*s holds no example", STR_ARG(node->scalar));
 	return rc;
+}
+
+void examples_free(struct examples *examples)
+{
+	vectors_free(&examples->vectors);
+	free(examples->places);
+	examples->places = NULL;
 }
 
 enum rc examples_read(struct stage_setup *setup, const struct static_model *model, uint32_t windows, const struct node *file,

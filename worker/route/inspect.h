@@ -41,4 +41,16 @@ struct stage_answer {
  * says `learned`. Nobody is called: a stage that asks a model has no answer. ret: one for each stage. */
 void route_ask_all(const struct policy *policy, struct route_scratch *scratch, struct job *job, struct stage_answer *ret);
 
+/* An example of the policy that lies near a text. */
+struct near_example {
+	int route;
+	double score;     /* cosine */
+	const char *file; /* where it stands; the policy's */
+	uint32_t line;    /* from 1 */
+};
+/* The examples nearest to the text, nearest first, of the first stage that can compare without asking a model; the text itself is
+ * left out. Returns how many, `most` (at most ROUTE_MAX_NEAREST) or fewer. */
+enum { ROUTE_MAX_NEAREST = 16 };
+uint32_t route_nearest(const struct policy *policy, struct route_scratch *scratch, struct job *job, struct near_example *ret, uint32_t most);
+
 #endif

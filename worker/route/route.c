@@ -253,3 +253,16 @@ void route_ask_all(const struct policy *policy, struct route_scratch *scratch, s
 		ret[i] = (struct stage_answer){verdict, answered ? turn.route : -1, answered ? job->dec.trace[i].score : NAN, turn.barred, turn.learned};
 	}
 }
+
+uint32_t route_nearest(const struct policy *policy, struct route_scratch *scratch, struct job *job, struct near_example *ret, uint32_t most)
+{
+	uint32_t found = 0;
+	for (uint32_t i = 0; i < policy->stage_count && found == 0; i++) {
+		const struct policy_stage *stage = &policy->stages[i];
+		struct stage_trace trace = {.stage = stage->ops->name};
+		struct stage_turn turn = {.policy = policy, .job = job, .text = work_text(policy, job), .scratch = scratch->stages[i], .trace = &trace, .held_out = true};
+		if (stage->ops->nearest != NULL)
+			found = stage->ops->nearest(stage->config, &turn, ret, most < ROUTE_MAX_NEAREST ? most : ROUTE_MAX_NEAREST);
+	}
+	return found;
+}

@@ -10,6 +10,7 @@
 
 #include "worker/route/embedder.h"
 #include "worker/route/examples.h"
+#include "worker/route/inspect.h"
 #include "worker/route/policy_load.h"
 #include "worker/route/thresholds.h"
 
@@ -58,7 +59,7 @@ static void semantic_close(void *stage)
 {
 	struct semantic *s = stage;
 	if (s != NULL)
-		vectors_free(&s->examples.vectors);
+		examples_free(&s->examples);
 }
 
 static enum rc semantic_open(struct stage_setup *setup, void **ret, struct err *err)
@@ -221,6 +222,26 @@ static enum verdict semantic_resume(const void *stage, struct stage_turn *turn)
 	return verdict;
 }
 
+static uint32_t semantic_nearest(const void *stage, struct stage_turn *turn, struct near_example *ret, uint32_t most)
+{
+	const struct semantic *s = stage;
+	const struct vectors *v = &s->examples.vectors;
+	struct semantic_scratch *scratch = turn->scratch;
+	uint32_t found = 0;
+	if (s->embedder.kind == EMBEDDER_REMOTE || embedder_embed(&s->embedder, turn, v->dim, v->stride, scratch->query) != VERDICT_DECIDED)
+		return 0;
+	for (uint32_t i = 0; i < v->count; i++) {
+		float score = vectors_dot(scratch->query, v->rows + (size_t)i * v->stride, v->stride);
+		if (score >= SAME || (found == most && (double)score <= ret[most - 1].score))
+			continue;
+		uint32_t at = found < most ? found++ : most - 1;
+		for (; at > 0 && ret[at - 1].score < (double)score; at--)
+			ret[at] = ret[at - 1];
+		ret[at] = (struct near_example){(int)v->labels[i], (double)score, s->examples.places[i].file, s->examples.places[i].line};
+	}
+	return found;
+}
+
 const struct stage_ops semantic_stage = {
 	.name = "semantic",
 	.version = 2,
@@ -231,4 +252,5 @@ const struct stage_ops semantic_stage = {
 	.scratch_free = semantic_scratch_free,
 	.decide = semantic_decide,
 	.resume = semantic_resume,
+	.nearest = semantic_nearest,
 };

@@ -14,6 +14,7 @@
 #include "worker/route/text.h"
 
 struct policy;
+struct near_example; /* inspect.h */
 struct thresholds;
 struct settings;
 
@@ -51,6 +52,8 @@ struct stage_ops {
 	void (*scratch_free)(void *scratch);
 	enum verdict (*decide)(const void *stage, struct stage_turn *turn);
 	enum verdict (*resume)(const void *stage, struct stage_turn *turn); /* NULL: never asks */
+	/* As route_nearest; 0 where asking would be needed. NULL: has no examples. */
+	uint32_t (*nearest)(const void *stage, struct stage_turn *turn, struct near_example *ret, uint32_t most);
 };
 
 extern const struct stage_ops rules_stage;
