@@ -2,9 +2,11 @@
  * fuzz_wire.c: a record of the input topic whole: value in any format with headers, decoded as a request; its dead letter.
  *
  * Input: headers as "name=value" lines, a NUL, the value. The worker's own request schema is known by its fingerprint and
- * a foreign one under id 7. Whatever comes in, a request has an id and its texts are UTF-8, and what leaves fits its bounds.
+ * a foreign one under id 7. Whatever comes in, a request has an id and its texts are UTF-8, what leaves fits its bounds, and an
+ * embedding that is put into a record is read back as it was.
  */
 #include "tests/fuzz/fuzz.h"
+#include "worker/wire/fill.h"
 #include "worker/wire/headers.h"
 #include "worker/wire/request.h"
 #include "worker/wire/room.h"
@@ -69,6 +71,26 @@ static void check_request(const struct request *req)
 	FUZZ_CHECK(req->traceparent.data == NULL || request_is_traceparent(req->traceparent));
 }
 
+static void check_filled(const struct job *job)
+{
+	static const float vector[] = {1.5f, -1e-30f, 3};
+	struct job again = {.state = JOB_FETCHED, .rec = job->rec};
+	enum outcome outcome = OUTCOME_NONE;
+	struct arena arena;
+	struct str filled;
+	arena_init(&arena, 4096);
+	if (fill_embedding(coder, &arena, job->rec.value, vector, 3, &filled, NULL) == RC_OK && filled.len <= settings.input.max_bytes) {
+		arena_init(&again.arena, 4096);
+		again.rec.value = filled;
+		FUZZ_CHECK(filled.len > job->rec.value.len && wire_decode(coder, &again, &outcome, NULL) == RC_OK);
+		FUZZ_CHECK(again.req.embedding_len == 3 && memcmp(again.req.embedding, vector, sizeof vector) == 0);
+		FUZZ_CHECK(str_eq(again.req.id, job->req.id) && again.req.message_count == job->req.message_count);
+		FUZZ_CHECK(str_eq(again.req.messages[0].content, job->req.messages[0].content));
+		arena_free(&again.arena);
+	}
+	arena_free(&arena);
+}
+
 static void encode_failed(struct job *job, enum outcome outcome)
 {
 	struct wire_facts facts = {.worker_instance = "i", .worker_version = "v", .now_ms = 1700000000000, .now_us = 5, .baseline_cost_usd = 0,
@@ -96,6 +118,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	FUZZ_CHECK(job.arena.total_bytes <= 8u << 20);
 	if (rc == RC_OK || (rc == RC_BAD_INPUT && (outcome == OUTCOME_NO_PROMPT || outcome == OUTCOME_INVALID)))
 		check_request(&job.req);
+	if (rc == RC_OK && job.req.embedding == NULL)
+		check_filled(&job);
 	if (rc == RC_BAD_INPUT)
 		encode_failed(&job, outcome);
 	arena_free(&job.arena);

@@ -185,7 +185,8 @@ def test_killed_it_goes_on_where_it_was(deployment, target, point):
     assert ids == Counter(f"r-{i}" for i in range(400)), "nothing twice, nothing lost"
 
 
-def test_a_worker_groups_what_was_embedded(deployment, target, tmp_path):
+@pytest.mark.parametrize("form", ["json", "avro-single-object"])
+def test_a_worker_groups_what_was_embedded(deployment, target, tmp_path, form):
     """The whole road of a batch: vectors ahead, groups from them, and a worker that names the group on response and decision."""
     cards = [f"my card number {i} has not arrived in the mail yet" for i in range(40)]
     songs = [f"sing song {i} of the old sailors, slowly" for i in range(40)]
@@ -195,7 +196,7 @@ def test_a_worker_groups_what_was_embedded(deployment, target, tmp_path):
     data.write_bytes(b"\n".join(g.value for g in read(deployment.kafka, target)) + b"\n")
     routes = [{"name": n, "models": [m]} for n, m in (("plain", "small"), ("accurate", "capable"))]
     stage = {"outlier": {"groups": "groups.pmv", "route": "accurate", "near_route": "plain", "far": 0.4}}
-    deployment.configure(input={"topics": [target]}, kafka={"start": "earliest"})
+    deployment.configure(input={"topics": [target]}, kafka={"start": "earliest"}, output={"format": form})
     worker = deployment.worker({"when_unsure": "accurate", "routes": routes, "stages": [stage]})
     told = subprocess.run([BINARY, "train", "--groups", data, "--given", "-k", "2", "-o", worker.folder / "groups.pmv"],
                           capture_output=True, text=True, timeout=60)
