@@ -39,6 +39,11 @@ static void wide_loops_and_plain_ones_give_the_same_bits(void **state)
 		kernels_add_row_portable(b, row, 0.0371f, n);
 		assert_memory_equal(a, b, n * sizeof *a);
 		assert_int_equal(kernels_dot(row, other, n), kernels_dot_portable(row, other, n));
+		int32_t wide[3], plain[3];
+		kernels_dots(row, other, 3, n / 3, wide);
+		kernels_dots_portable(row, other, 3, n / 3, plain);
+		assert_memory_equal(wide, plain, sizeof wide);
+		assert_int_equal(wide[2], kernels_dot_portable(row, other + 2 * (n / 3), n / 3));
 	}
 }
 

@@ -13,7 +13,7 @@
 #include "common/arena.h"
 #include "worker/route/kernels.h"
 
-enum { TRIES = 4, BEGIN_ROWS = 40000, STILL_SHARE = 1000 };
+enum { TRIES = 4, BEGIN_ROWS = 40000, STILL_SHARE = 1000, CENTRES = 256 };
 
 uint64_t cluster_draw(uint64_t *state)
 {
@@ -124,10 +124,13 @@ void cluster_fit_begin(struct cluster_fit *f, uint64_t *state)
 uint32_t cluster_fit_nearest(const struct cluster_fit *f, uint32_t row, float *ret_best, float *ret_second)
 {
 	float inverse, best = -2, second = -2;
+	int32_t dots[CENTRES];
 	const int8_t *values = cluster_set_row(f->set, row, &inverse);
 	uint32_t at = 0;
 	for (uint32_t c = 0; c < f->k; c++) {
-		float now = kernels_cosine(values, inverse, f->centres + (size_t)c * f->dim, f->inverse[c], f->dim);
+		if (c % CENTRES == 0)
+			kernels_dots(values, f->centres + (size_t)c * f->dim, f->k - c < CENTRES ? f->k - c : CENTRES, f->dim, dots);
+		float now = kernels_cosine_of(dots[c % CENTRES], inverse, f->inverse[c]);
 		if (now > best) {
 			second = best;
 			best = now;

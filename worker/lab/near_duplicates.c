@@ -28,6 +28,8 @@ struct near_duplicates {
 	uint32_t dim, head, count, cap, leader_count, leader_cap, pending_count;
 	float threshold;
 	struct cluster_set *leaders;
+	int8_t *heads;        /* by leader: its first numbers, side by side */
+	float *inverse;       /* by leader */
 	float *rest;          /* by leader: length of what is behind the head */
 	uint32_t *leader_row; /* by leader */
 	uint32_t *of;         /* by row: the row that stands for it */
@@ -54,6 +56,8 @@ void near_duplicates_free(struct near_duplicates *n)
 	if (n == NULL)
 		return;
 	cluster_set_free(n->leaders);
+	free(n->heads);
+	free(n->inverse);
 	free(n->rest);
 	free(n->leader_row);
 	free(n->of);
@@ -69,13 +73,10 @@ static float rest_length(const struct near_duplicates *n, const int8_t *row, flo
 	return sqrtf((float)square) * inverse;
 }
 
-static void compare(const struct near_duplicates *n, struct pending *p, const int8_t *row, uint32_t leader)
+static void compare_whole(const struct near_duplicates *n, struct pending *p, const int8_t *row, uint32_t leader)
 {
-	float inverse, need = p->best > n->threshold ? p->best : n->threshold;
+	float inverse;
 	const int8_t *other = cluster_set_row(n->leaders, leader, &inverse);
-	float head = (float)kernels_dot(row, other, n->head) * (p->inverse * inverse);
-	if (n->head < n->dim && head + p->rest * n->rest[leader] + SLACK < need)
-		return;
 	float cosine = kernels_cosine(row, p->inverse, other, inverse, n->dim);
 	if (cosine < n->threshold || cosine <= p->best)
 		return;
@@ -83,15 +84,32 @@ static void compare(const struct near_duplicates *n, struct pending *p, const in
 	p->leader = leader;
 }
 
+/* With count leaders, at most LEADERS, from a number on. */
+static void compare(const struct near_duplicates *n, struct pending *p, const int8_t *row, uint32_t from, uint32_t count)
+{
+	int32_t heads[LEADERS];
+	kernels_dots(row, n->heads + (size_t)from * n->head, count, n->head, heads);
+	for (uint32_t i = 0; i < count; i++) {
+		float need = p->best > n->threshold ? p->best : n->threshold;
+		float most = (float)heads[i] * (p->inverse * n->inverse[from + i]) + p->rest * n->rest[from + i];
+		if (most + SLACK >= need)
+			compare_whole(n, p, row, from + i);
+	}
+}
+
 static void add_leader(struct near_duplicates *n, const struct pending *p, const float *vector, const int8_t *row)
 {
 	if (n->leader_count == n->leader_cap) {
 		n->leader_cap = n->leader_cap == 0 ? 1024 : n->leader_cap * 2;
+		n->heads = heap_resize(n->heads, n->leader_cap, n->head);
+		n->inverse = heap_resize(n->inverse, n->leader_cap, sizeof *n->inverse);
 		n->rest = heap_resize(n->rest, n->leader_cap, sizeof *n->rest);
 		n->leader_row = heap_resize(n->leader_row, n->leader_cap, sizeof *n->leader_row);
 	}
 	if (!cluster_set_add(n->leaders, vector))
 		return; /* full: it stands for itself alone */
+	memcpy(n->heads + (size_t)n->leader_count * n->head, row, n->head);
+	n->inverse[n->leader_count] = p->inverse;
 	n->rest[n->leader_count] = rest_length(n, row, p->inverse);
 	n->leader_row[n->leader_count++] = p->row;
 }
@@ -101,13 +119,11 @@ static void compare_block(struct near_duplicates *n)
 	uint32_t before = n->leader_count;
 	for (uint32_t from = 0; from < before; from += LEADERS)
 		for (uint32_t i = 0; i < n->pending_count; i++)
-			for (uint32_t l = from; l < from + LEADERS && l < before; l++)
-				compare(n, &n->pending[i], n->whole + (size_t)i * n->dim, l);
+			compare(n, &n->pending[i], n->whole + (size_t)i * n->dim, from, before - from < LEADERS ? before - from : LEADERS);
 	for (uint32_t i = 0; i < n->pending_count; i++) {
 		struct pending *p = &n->pending[i];
 		const int8_t *row = n->whole + (size_t)i * n->dim;
-		for (uint32_t l = before; l < n->leader_count; l++)
-			compare(n, p, row, l);
+		compare(n, p, row, before, n->leader_count - before); /* those of this block */
 		if (p->leader == NOBODY) {
 			add_leader(n, p, n->vectors + (size_t)i * n->dim, row);
 			continue;

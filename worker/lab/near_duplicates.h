@@ -3,7 +3,7 @@
  *
  * A row joins the nearest earlier row that stands for itself, if their cosine reaches the threshold; else it stands for itself. So
  * every row is within the threshold of the one whose answer it could share, and no chain of small steps joins what is far apart.
- * The search is exact. Memory: a row that stands for itself takes its dim and 12 bytes, every other row 8 bytes.
+ * The search is exact. Memory: a row that stands for itself takes its dim, at most 128 and 24 bytes, every other row 8 bytes.
  *
  * Thread: one at a time. Pure: the same vectors give the same groups, to the bit.
  */

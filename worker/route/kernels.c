@@ -98,7 +98,7 @@ WIDE static void add_row_wide(float *restrict sum, const int8_t *restrict row, f
 
 #if defined(__x86_64__)
 /* VPMADDUBSW multiplies unsigned with signed bytes, so the sign of a goes to b; two products of at most 127 * 127 fit into 16 bits. */
-WIDE static int32_t dot_wide(const int8_t *a, const int8_t *b, uint32_t count)
+WIDE static inline int32_t dot_wide(const int8_t *a, const int8_t *b, uint32_t count)
 {
 	const __m256i ones = _mm256_set1_epi16(1);
 	__m256i sum = _mm256_setzero_si256();
@@ -121,6 +121,12 @@ static int32_t dot_wide(const int8_t *a, const int8_t *b, uint32_t count)
 }
 #endif
 
+WIDE static void dots_wide(const int8_t *row, const int8_t *rows, uint32_t rows_count, uint32_t count, int32_t *ret)
+{
+	for (uint32_t i = 0; i < rows_count; i++)
+		ret[i] = dot_wide(row, rows + (size_t)i * count, count);
+}
+
 void kernels_add_row_portable(float *restrict sum, const int8_t *restrict row, float scale, uint32_t count)
 {
 	add_row(sum, row, scale, count);
@@ -142,6 +148,20 @@ void kernels_add_row(float *restrict sum, const int8_t *restrict row, float scal
 int32_t kernels_dot(const int8_t *a, const int8_t *b, uint32_t count)
 {
 	return is_wide() ? dot_wide(a, b, count) : kernels_dot_portable(a, b, count);
+}
+
+void kernels_dots_portable(const int8_t *row, const int8_t *rows, uint32_t rows_count, uint32_t count, int32_t *ret)
+{
+	for (uint32_t i = 0; i < rows_count; i++)
+		ret[i] = dot(row, rows + (size_t)i * count, count);
+}
+
+void kernels_dots(const int8_t *row, const int8_t *rows, uint32_t rows_count, uint32_t count, int32_t *ret)
+{
+	if (is_wide())
+		dots_wide(row, rows, rows_count, count, ret);
+	else
+		kernels_dots_portable(row, rows, rows_count, count, ret);
 }
 
 float kernels_quantise(const float *values, uint32_t count, int8_t *ret)
@@ -171,6 +191,5 @@ float kernels_direction(const float *values, uint32_t count, int8_t *ret)
 
 float kernels_cosine(const int8_t *a, float a_inverse, const int8_t *b, float b_inverse, uint32_t count)
 {
-	float cosine = (float)kernels_dot(a, b, count) * (a_inverse * b_inverse);
-	return cosine > 1 ? 1 : cosine < -1 ? -1 : cosine;
+	return kernels_cosine_of(kernels_dot(a, b, count), a_inverse, b_inverse);
 }

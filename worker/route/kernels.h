@@ -19,6 +19,9 @@ void kernels_add_row_portable(float *restrict sum, const int8_t *restrict row, f
 /* Sum of a[i] * b[i]; values from -127 to 127, count up to KERNELS_MAX_DOT. */
 int32_t kernels_dot(const int8_t *a, const int8_t *b, uint32_t count);
 int32_t kernels_dot_portable(const int8_t *a, const int8_t *b, uint32_t count);
+/* The same of one row with each of rows_count rows that lie side by side. */
+void kernels_dots(const int8_t *row, const int8_t *rows, uint32_t rows_count, uint32_t count, int32_t *ret);
+void kernels_dots_portable(const int8_t *row, const int8_t *rows, uint32_t rows_count, uint32_t count, int32_t *ret);
 
 /* sum[i] += scale * row[i]. */
 void kernels_add_floats(float *restrict sum, const float *restrict row, float scale, uint32_t count);
@@ -37,6 +40,11 @@ float kernels_quantise(const float *values, uint32_t count, int8_t *ret);
 float kernels_direction(const float *values, uint32_t count, int8_t *ret);
 float kernels_inverse_length(const int8_t *row, uint32_t count); /* 0: all are zero */
 /* Of two such: from -1 to 1. */
+static inline float kernels_cosine_of(int32_t dot, float a_inverse, float b_inverse)
+{
+	float cosine = (float)dot * (a_inverse * b_inverse);
+	return cosine > 1 ? 1 : cosine < -1 ? -1 : cosine;
+}
 float kernels_cosine(const int8_t *a, float a_inverse, const int8_t *b, float b_inverse, uint32_t count);
 
 #endif
