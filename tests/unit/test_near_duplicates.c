@@ -65,7 +65,7 @@ static void it_is_what_a_search_over_all_pairs_gives(void **state)
 			inverse[i] = kernels_direction(all + (size_t)i * dim, dim, whole + (size_t)i * dim);
 			for (uint32_t l = 0; l < leaders && inverse[i] != 0; l++) {
 				float cosine = kernels_cosine(whole + (size_t)i * dim, inverse[i], whole + (size_t)leader[l] * dim, inverse[leader[l]], dim);
-				if (cosine < (float)cases[c].threshold || cosine <= best)
+				if (cosine < (float)(cases[c].threshold < 1 ? cases[c].threshold : 1 - 1e-6) || cosine <= best)
 					continue;
 				best = cosine;
 				expected = leader[l];
@@ -83,6 +83,23 @@ static void it_is_what_a_search_over_all_pairs_gives(void **state)
 		free(inverse);
 		free(whole);
 		free(leader);
+	}
+}
+
+static void equal_rows_are_found_at_a_threshold_of_one(void **state)
+{
+	(void)state;
+	uint64_t seed = 21;
+	for (int round = 0; round < 200; round++) { /* of some the cosine to themselves is rounded to a little less */
+		float v[100], cosine;
+		struct near_duplicates *n = near_duplicates_new(100, 1);
+		for (int d = 0; d < 100; d++)
+			v[d] = value(&seed);
+		near_duplicates_add(n, v);
+		near_duplicates_add(n, v);
+		near_duplicates_end(n);
+		assert_int_equal(near_duplicates_of(n, 1, &cosine), 0);
+		near_duplicates_free(n);
 	}
 }
 
@@ -112,6 +129,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_what_a_search_over_all_pairs_gives),
+		cmocka_unit_test(equal_rows_are_found_at_a_threshold_of_one),
 		cmocka_unit_test(a_chain_of_small_steps_joins_only_what_is_near),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ uint32_t cluster_set_count(const struct cluster_set *set);
 uint32_t cluster_set_dim(const struct cluster_set *set);
 /* A row's whole numbers, and one over their length (route/kernels.h). */
 const int8_t *cluster_set_row(const struct cluster_set *set, uint32_t row, float *ret_inverse);
-float cluster_set_cosine(const struct cluster_set *set, uint32_t a, uint32_t b); /* 1 for a row with itself */
+float cluster_set_cosine(const struct cluster_set *set, uint32_t a, uint32_t b); /* 1 for a row with itself, to rounding */
 
 /* ---- clusters -------------------------------------------------------------------------------------------------------- */
 

@@ -1,8 +1,8 @@
 /*
  * cluster_set.c: many vectors as int8.
  *
- * The one idea: a row's length is taken from its whole numbers, not from the floats that they stand for, so a row lies at a cosine of
- * 1 to itself and equal rows are equal. Rows live in blocks, so a growing set copies nothing.
+ * The one idea: a row's length is taken from its whole numbers, not from the floats that they stand for, so equal rows are equal
+ * and lie at a cosine of 1, to the rounding of a float. Rows live in blocks, so a growing set copies nothing.
  */
 #include "worker/lab/cluster.h"
 

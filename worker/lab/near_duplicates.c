@@ -16,6 +16,7 @@
 #include "worker/route/kernels.h"
 
 enum { HEAD = 64, LEADERS = 512, NOBODY = UINT32_MAX };
+static const float ROUNDING = 1e-6f; /* of a cosine */
 static const float SLACK = 1e-5f; /* more than floats can be wrong by here */
 
 /* A row of the block that is being collected. */
@@ -44,7 +45,7 @@ struct near_duplicates *near_duplicates_new(uint32_t dim, double threshold)
 	struct near_duplicates *n = heap_zalloc(1, sizeof *n);
 	n->dim = dim;
 	n->head = dim < 2 * HEAD ? dim : HEAD;
-	n->threshold = (float)threshold;
+	n->threshold = threshold < 1 - (double)ROUNDING ? (float)threshold : 1 - ROUNDING;
 	n->leaders = cluster_set_new(dim);
 	n->vectors = heap_zalloc((size_t)NEAR_DUPLICATES_BLOCK * dim, sizeof *n->vectors);
 	n->whole = heap_zalloc((size_t)NEAR_DUPLICATES_BLOCK * dim, 1);

@@ -16,7 +16,7 @@
 enum { NEAR_DUPLICATES_BLOCK = 256 };
 
 struct near_duplicates;
-/* threshold: a cosine, above 0 to 1. */
+/* threshold: a cosine, above 0 to 1; equal vectors reach 1. */
 struct near_duplicates *near_duplicates_new(uint32_t dim, double threshold);
 void near_duplicates_free(struct near_duplicates *n); /* NULL is fine */
 /* vector: NULL or without a direction: the row stands for itself, and nothing joins it. Rows are numbered from 0. */

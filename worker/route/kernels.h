@@ -35,8 +35,8 @@ void kernels_adagrad_portable(float *restrict weight, float *restrict square, co
 /* values as whole numbers from -127 to 127 times the result; 0: all are zero (or below 1e-36). */
 float kernels_quantise(const float *values, uint32_t count, int8_t *ret);
 
-/* A vector's direction: its whole numbers, and one over *their* length, so that a vector lies at a cosine of 1 to itself. 0: it has
- * none (all zeros, or not finite). */
+/* A vector's direction: its whole numbers, and one over *their* length, so that a vector lies at a cosine of 1 to itself, to the
+ * rounding of a float. 0: it has none (all zeros, or not finite). */
 float kernels_direction(const float *values, uint32_t count, int8_t *ret);
 float kernels_inverse_length(const int8_t *row, uint32_t count); /* 0: all are zero */
 /* Of two such: from -1 to 1. */
