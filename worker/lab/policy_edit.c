@@ -61,6 +61,15 @@ static size_t flow_end(struct str text, size_t at)
 	return at;
 }
 
+/* The bracket that closes the one at `open`. */
+static size_t closing(struct str text, size_t open)
+{
+	size_t at = flow_end(text, open + 1);
+	while (at < text.len && text.data[at] == ',')
+		at = flow_end(text, at + 1);
+	return at;
+}
+
 static uint32_t line_of(const struct edit_lines *lines, size_t at)
 {
 	uint32_t line = 0;
@@ -75,7 +84,7 @@ static uint32_t last_line(const struct edit_lines *lines, const struct node *nod
 	size_t at = place(lines, node->line, node->column);
 	uint32_t last = node->line - 1;
 	if (at < lines->text.len && (lines->text.data[at] == '{' || lines->text.data[at] == '['))
-		return line_of(lines, flow_end(lines->text, at + 1));
+		return line_of(lines, closing(lines->text, at));
 	for (unsigned i = 0; i < node->count; i++) {
 		uint32_t of = last_line(lines, node->entries[i].value);
 		last = of > last ? of : last;
@@ -191,9 +200,7 @@ static enum rc edit_braces(struct editing *e, const struct node *key, const stru
 	buf_init(&out, e->arena, 1024);
 	buf_str(&out, (struct str){text.data + line, name - line});
 	buf_printf(&out, "%.*s:", STR_ARG(key->scalar));
-	size_t close = flow_end(text, open + 1);
-	while (close < text.len && text.data[close] == ',')
-		close = flow_end(text, close + 1);
+	size_t close = closing(text, open);
 	struct str behind = edit_line(&e->lines, line_of(&e->lines, close));
 	size_t used = close + 1 - e->lines.begin[line_of(&e->lines, close)];
 	struct str words = used < behind.len ? str_trim((struct str){behind.data + used, behind.len - used}) : STR_NULL;
