@@ -20,7 +20,7 @@ struct command {
 	int (*run)(const struct command *self, int argc, char **argv); /* argv[0] is the command's name; an exit_code */
 };
 extern const struct command command_run, command_check_config, command_explain, command_topics, command_audit, command_demo,
-    command_config, command_redrive, command_version, command_eval, command_train, command_calibrate, command_label, command_sample,
+    command_config, command_redrive, command_version, command_eval, command_train, command_calibrate, command_judge, command_label, command_sample,
     command_import, command_embed;
 
 /* getopt_long with the project's manners: --help prints and ends (*ret_code EXIT_DONE), an unknown option points to --help

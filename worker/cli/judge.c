@@ -1,0 +1,285 @@
+/*
+ * judge.c: `pointsman judge`: a judge model's labels against people's, before they count.
+ *
+ * The one idea: the data is read twice, because what people called a row says what a verdict can be; anything else is unknown.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/json.h"
+#include "worker/cli/cli.h"
+#include "worker/lab/agreement.h"
+#include "worker/lab/dataset.h"
+
+enum { BAD_SHOWN = 20, CELL = 32 };
+
+static const char help[] =
+    "usage: pointsman judge DATA --judge COLUMN [OPTION...]\n"
+    "\n"
+    "Compares a judge's labels with people's over the same rows: how often they agree, Cohen's kappa, and for each label\n"
+    "how often the judge misses it and how often it gives it wrongly, all with 95 % intervals. A verdict that is none of\n"
+    "the labels that people used (cut off, empty, absent, prose) is unknown: it agrees with nobody. The judge counts when\n"
+    "the lower end of its agreement's interval reaches --at-least: that is what these rows show of it.\n"
+    "DATA is JSON Lines or CSV with a header; read twice, so not standard input. Needs no configuration.\n"
+    "\n"
+    "      --judge COLUMN        the field with the judge's label\n"
+    "  -f, --field NAME=PATH     a field stands elsewhere: label=human, text=ticket.body, attributes.judge=verdict.label\n"
+    "      --at-least X          the agreement from which the judge counts, 0.8 or 80% (0.8); when it is given and not\n"
+    "                            reached, the exit code is 4\n"
+    "      --skip-bad            leave out rows that cannot be read, and count them; else the first one ends it\n"
+    "      --json                one JSON object instead of words\n"
+    "  -h, --help                this text\n"
+    "\n"
+    "example: pointsman judge judged.jsonl --judge verdict -f label=human --at-least 85%\n";
+
+struct asked {
+	const char *data, *judge;
+	struct dataset_field fields[DATASET_MAX_FIELDS];
+	uint32_t field_count;
+	double at_least;
+	bool required, skip_bad, json;
+};
+
+struct work {
+	const struct asked *asked;
+	struct arena arena;
+	struct agreement *agreement;
+	int64_t bad, without_verdict;
+};
+
+static struct str people_of(const struct dataset_row *row)
+{
+	return row->label.data != NULL ? row->label : STR("oos");
+}
+
+static struct str verdict_of(const struct dataset_row *row, const char *column)
+{
+	for (uint32_t i = 0; i < row->req.attribute_count; i++)
+		if (str_is(row->req.attributes[i].name, column))
+			return row->req.attributes[i].value;
+	return STR_NULL;
+}
+
+static enum rc take_row(struct work *w, const struct dataset_row *row, bool learning, struct err *err)
+{
+	if (!row->labelled)
+		return err_set(err, RC_BAD_INPUT, "%s:%llu: error: the row has no label of people's; which field is it? --field label=NAME", w->asked->data,
+		               (unsigned long long)row->line);
+	if (learning && !agreement_learn(w->agreement, people_of(row)))
+		return err_set(err, RC_BAD_INPUT, "%s:%llu: error: there are more than %d labels; is it the right field?", w->asked->data,
+		               (unsigned long long)row->line, AGREEMENT_MAX_LABELS);
+	if (learning)
+		return RC_OK;
+	struct str verdict = verdict_of(row, w->asked->judge);
+	w->without_verdict += verdict.data == NULL;
+	agreement_add(w->agreement, people_of(row), str_trim(verdict));
+	return RC_OK;
+}
+
+static int read_rows(struct work *w, bool learning)
+{
+	struct dataset *ds = NULL;
+	struct arena arena;
+	struct err err;
+	int code = EXIT_DONE;
+	if (dataset_open(w->asked->data, w->asked->fields, w->asked->field_count, &ds, &err) != RC_OK)
+		return cli_fail(&err, EXIT_CONFIG);
+	arena_init(&arena, 65536);
+	for (enum dataset_step step = DATASET_ROW; code == EXIT_DONE;) {
+		struct dataset_row row;
+		arena_reset(&arena);
+		step = dataset_next(ds, &arena, &row, &err);
+		if (step == DATASET_END)
+			break;
+		if (step == DATASET_FAILED)
+			code = cli_fail(&err, EXIT_CONFIG);
+		else if (step == DATASET_BAD || take_row(w, &row, learning, &err) != RC_OK) {
+			if (learning && (w->bad++ < BAD_SHOWN || !w->asked->skip_bad)) /* said once, not in both readings */
+				fprintf(stderr, "%s\n", err.text);
+			code = w->asked->skip_bad ? EXIT_DONE : EXIT_CONFIG;
+		}
+	}
+	arena_free(&arena);
+	dataset_close(ds);
+	return code;
+}
+
+/* ---- reports --------------------------------------------------------------------------------------------------------- */
+
+static const char *percent(char *out, struct share s)
+{
+	if (isnan(s.share))
+		(void)snprintf(out, CELL, "-"); /* fits */
+	else
+		(void)snprintf(out, CELL, "%.1f %% (%.1f to %.1f)", s.share * 100, s.low * 100, s.high * 100); /* fits */
+	return out;
+}
+
+static bool counts(const struct work *w, const struct agreement_figures *f)
+{
+	return f->agreed.low >= w->asked->at_least; /* false without rows: NAN */
+}
+
+static void tell(const struct work *w, const struct agreement_figures *f)
+{
+	static const char *const heads[] = {"label", "people", "judge", "both", "unknown", "missed", "false"};
+	char c[6][CELL];
+	printf("data          %s, %lld rows", w->asked->data, (long long)f->rows);
+	if (w->bad != 0)
+		printf(" (%lld bad ones left out)", (long long)w->bad);
+	printf("\nunknown       %lld verdicts are none of people's labels", (long long)f->unknown);
+	if (w->without_verdict != 0)
+		printf(", %lld of them absent", (long long)w->without_verdict);
+	printf("\nagreement     %s of all rows\n", percent(c[0], f->agreed));
+	printf("              %s of those with a known verdict\n", percent(c[0], f->known));
+	if (isnan(f->kappa))
+		printf("kappa         cannot be told: by chance alone they would always agree\n");
+	else
+		printf("kappa         %.3f (%.3f to %.3f), of those\n", f->kappa, f->kappa_low, f->kappa_high);
+	printf("the judge     %s: its agreement is %s %.4g %% at 95 %% confidence\n\n", counts(w, f) ? "counts" : "does not count",
+	       counts(w, f) ? "at least" : "not shown to be", w->asked->at_least * 100);
+	struct cli_table *table = cli_table_new("lrrrrrr", heads);
+	for (uint32_t i = 0; i < agreement_labels(w->agreement); i++) {
+		struct agreement_label l = agreement_label(w->agreement, i);
+		const int64_t numbers[] = {l.people, l.judge, l.both, l.unknown};
+		for (int k = 0; k < 4; k++)
+			(void)snprintf(c[k], CELL, "%lld", (long long)numbers[k]); /* fits */
+		const char *const cells[] = {l.name.data, c[0], c[1], c[2], c[3], percent(c[4], l.missed), percent(c[5], l.false_alarms)}; /* names end with a NUL */
+		cli_table_row(table, cells);
+	}
+	cli_table_print(table, stdout);
+}
+
+static void json_share(struct buf *out, const char *name, struct share s)
+{
+	json_key(out, name);
+	buf_char(out, '{');
+	json_member_double(out, "share", s.share);
+	json_member_double(out, "low", s.low);
+	json_member_double(out, "high", s.high);
+	json_member_i64(out, "hits", s.hits);
+	json_member_i64(out, "rows", s.rows);
+	buf_char(out, '}');
+}
+
+static void json_label(const struct work *w, uint32_t index, struct buf *out)
+{
+	struct agreement_label l = agreement_label(w->agreement, index);
+	json_sep(out);
+	buf_char(out, '{');
+	json_member_str(out, "label", l.name);
+	json_member_i64(out, "people", l.people);
+	json_member_i64(out, "judge", l.judge);
+	json_member_i64(out, "both", l.both);
+	json_member_i64(out, "unknown", l.unknown);
+	json_share(out, "missed", l.missed);
+	json_share(out, "false", l.false_alarms);
+	json_key(out, "judged_as");
+	buf_char(out, '{');
+	for (uint32_t i = 0; i < agreement_labels(w->agreement); i++)
+		if (agreement_cell(w->agreement, index, i) != 0)
+			json_member_i64(out, agreement_label(w->agreement, i).name.data, agreement_cell(w->agreement, index, i));
+	buf_cstr(out, "}}");
+}
+
+static void tell_json(struct work *w, const struct agreement_figures *f)
+{
+	struct buf out;
+	buf_init(&out, &w->arena, 4096);
+	buf_char(&out, '{');
+	json_member_str(&out, "data", str_of(w->asked->data));
+	json_member_i64(&out, "rows", f->rows);
+	json_member_i64(&out, "bad_rows", w->bad);
+	json_member_i64(&out, "unknown", f->unknown);
+	json_share(&out, "agreement", f->agreed);
+	json_share(&out, "agreement_known", f->known);
+	json_member_double(&out, "kappa", f->kappa);
+	json_member_double(&out, "kappa_low", f->kappa_low);
+	json_member_double(&out, "kappa_high", f->kappa_high);
+	json_member_double(&out, "at_least", w->asked->at_least);
+	json_member_bool(&out, "counts", counts(w, f));
+	json_key(&out, "labels");
+	buf_char(&out, '[');
+	for (uint32_t i = 0; i < agreement_labels(w->agreement); i++)
+		json_label(w, i, &out);
+	buf_cstr(&out, "]}\n");
+	fwrite(out.data, 1, out.len, stdout); /* main looks at the stream's state */
+}
+
+/* ---- options --------------------------------------------------------------------------------------------------------- */
+
+static bool read_share(const char *text, double *ret)
+{
+	struct str s = str_of(text);
+	bool percents = s.len != 0 && s.data[s.len - 1] == '%';
+	double d;
+	if (!str_to_double((struct str){s.data, s.len - percents}, &d) || !(d >= 0) || d > (percents ? 100 : 1))
+		return false;
+	*ret = percents ? d / 100 : d;
+	return true;
+}
+
+static int read_options(const struct command *self, int argc, char **argv, struct asked *asked, bool *ret_done)
+{
+	static const struct option longs[] = {{"judge", required_argument, NULL, 'J'},    {"field", required_argument, NULL, 'f'},
+	                                      {"at-least", required_argument, NULL, 'a'}, {"skip-bad", no_argument, NULL, 'b'},
+	                                      {"json", no_argument, NULL, 'j'},           {"help", no_argument, NULL, 'h'},
+	                                      {0}};
+	int code = EXIT_DONE;
+	for (int c; (c = cli_option(self, argc, argv, "f:h", longs, &code)) != -1;) {
+		switch (c) {
+		case 'J': asked->judge = optarg; break;
+		case 'f':
+			if (asked->field_count == DATASET_MAX_FIELDS || !dataset_field_read(optarg, &asked->fields[asked->field_count++]))
+				return cli_usage(self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, optarg);
+			break;
+		case 'a':
+			asked->required = true;
+			if (!read_share(optarg, &asked->at_least))
+				return cli_usage(self, "--at-least takes a share, such as 0.85 or 85%%, not \"%s\"", optarg);
+			break;
+		case 'b': asked->skip_bad = true; break;
+		case 'j': asked->json = true; break;
+		default: *ret_done = true; return code;
+		}
+	}
+	if (optind + 1 != argc || strcmp(argv[optind], "-") == 0)
+		return cli_usage(self, "one data set is needed, in a file");
+	if (asked->judge == NULL)
+		return cli_usage(self, "which field has the judge's label? --judge COLUMN");
+	asked->data = argv[optind];
+	return EXIT_DONE;
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	struct asked asked = {.at_least = 0.8};
+	struct work w = {.asked = &asked};
+	bool done = false;
+	int code = read_options(self, argc, argv, &asked, &done);
+	if (code != EXIT_DONE || done)
+		return code;
+	arena_init(&w.arena, 0);
+	w.agreement = agreement_new(&w.arena);
+	code = read_rows(&w, true);
+	if (code == EXIT_DONE)
+		code = read_rows(&w, false);
+	struct agreement_figures f = agreement_figures(w.agreement);
+	if (code == EXIT_DONE && (f.rows == 0 || w.without_verdict == f.rows)) {
+		fprintf(stderr, f.rows == 0 ? "%s: there is no row in it\n" : "%s: no row has the field --judge names; --field attributes.NAME=PATH finds it elsewhere\n",
+		        asked.data);
+		code = EXIT_CONFIG;
+	}
+	if (code == EXIT_DONE) {
+		if (asked.json)
+			tell_json(&w, &f);
+		else
+			tell(&w, &f);
+		code = asked.required && !counts(&w, &f) ? EXIT_CHECK : EXIT_DONE;
+	}
+	agreement_free(w.agreement);
+	arena_free(&w.arena);
+	return code;
+}
+
+const struct command command_judge = {.name = "judge", .summary = "measure a judge's labels against people's", .help = help, .run = run};
