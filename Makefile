@@ -137,6 +137,9 @@ bench: all ## throughput and CPU with an instant model; RECORDS=20000
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libpointsman.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LIBS_EXTRA)
+.PHONY: bench-guards
+bench-guards: $(BUILD)/bench/guard_cost ## CPU time of looking for personal data in 2 KB, and in 4 MB made to be slow
+	@$<
 .PHONY: bench-decode
 bench-decode: $(BUILD)/bench/decode_bounds ## CPU time of decoding the worst records of one megabyte
 	@$<

@@ -87,6 +87,8 @@ size_t pii_iban(struct pii_text *t, size_t at)
 {
 	struct reader r = {.t = t, .next = at};
 	size_t next;
+	if (pii_is_letter(pii_byte(t, at + 1)) && pii_is_letter(pii_byte(t, at + 2)))
+		return 0; /* a word */
 	int first = upper(pii_unit(t, at, &next)), second = upper(pii_unit(t, next, &r.next));
 	if (!pii_is_letter(second))
 		return 0;

@@ -22,8 +22,8 @@ struct digits {
 	bool more; /* the number goes on beyond the bounds */
 };
 
-/* Groups of digits with one separator between two. Nothing behind the last group that is taken. */
-static void read_digits(struct pii_text *t, size_t at, struct digits *d)
+/* Groups of digits with one separator between two; only the first where that has fewer than `first_least`. */
+static void read_digits(struct pii_text *t, size_t at, unsigned first_least, struct digits *d)
 {
 	*d = (struct digits){0};
 	int before = 0;
@@ -42,7 +42,7 @@ static void read_digits(struct pii_text *t, size_t at, struct digits *d)
 		d->groups[d->group_count].total = d->count;
 		d->groups[d->group_count].before = before;
 		d->groups[d->group_count++].end = at;
-		if (c != ' ' && c != '-' && c != '.')
+		if ((c != ' ' && c != '-' && c != '.') || d->groups[0].size < first_least)
 			return;
 		before = c;
 		c = pii_unit(t, next, &next);
@@ -130,7 +130,7 @@ static bool card_in_context(struct pii_text *t, size_t at, unsigned count)
 size_t pii_card(struct pii_text *t, size_t at)
 {
 	struct digits d;
-	read_digits(t, at, &d);
+	read_digits(t, at, 4, &d);
 	if (d.count < 12 || !begins_here(t, at))
 		return 0;
 	for (unsigned g = 0; g < d.group_count && d.groups[g].total <= 19; g++) {
@@ -156,7 +156,7 @@ static unsigned number_of(const char *digits, unsigned count)
 size_t pii_ssn(struct pii_text *t, size_t at)
 {
 	struct digits d;
-	read_digits(t, at, &d);
+	read_digits(t, at, 3, &d);
 	if (d.count < 9 || !begins_here(t, at))
 		return 0;
 	bool bare = d.groups[0].size == 9, grouped = d.group_count >= 3 && d.groups[0].size == 3 && d.groups[1].size == 2 && d.groups[2].size == 4;

@@ -78,6 +78,8 @@ static void read_dialled(struct pii_text *t, size_t at, struct dialled *d)
 		d->groups[g].end = at;
 		if (c != ' ' && c != '-' && c != '.' && c != '/' && c != '(' && c != ')')
 			return;
+		if (d->group_count == 3 && d->count < 4) /* a row of figures */
+			return;
 		c = pass_separator(t, c, &next, &before, &closed, &closed_end);
 		if (closed)
 			d->groups[g].end = closed_end;

@@ -7,7 +7,7 @@
  */
 #include "worker/route/pii_unit.h"
 
-enum { VALUE_MAX = 200, TOKEN_MAX = 8192 };
+enum { VALUE_MAX = 200, CHOSEN_MAX = 128, TOKEN_MAX = 8192, ISSUED_MIN = 16 };
 
 enum alphabet { HEX, UPPER, ALNUM, WORD /* and _ */, URL /* and _ - */, DOTTED /* and _ - . */ };
 
@@ -70,6 +70,18 @@ static bool looks_random(const struct pii_text *t, size_t at, size_t end, unsign
 	return digit && different >= least;
 }
 
+/* Whatever is issued is longer than words of prose are: the look that spares most of them the table. */
+static bool long_enough(struct pii_text *t, size_t at)
+{
+	unsigned n = 0;
+	if (t->text.len - at < ISSUED_MIN || memchr(t->text.data + at, ' ', ISSUED_MIN) != NULL)
+		return false;
+	while (n < ISSUED_MIN && (is_of(pii_byte(t, at + n), DOTTED) || pii_byte(t, at + n) == ':'))
+		n++;
+	t->work += n;
+	return n == ISSUED_MIN;
+}
+
 static size_t issued(struct pii_text *t, size_t at)
 {
 	int first = pii_byte(t, at);
@@ -129,31 +141,59 @@ static size_t bot_token(struct pii_text *t, size_t at)
 
 enum called { NOTHING, PASSWORD, KEY, BEARER };
 
+struct called_name {
+	const char *name;
+	enum called called;
+};
+
+/* The names that begin with a letter, ended by NULL. A longer name stands before what it begins with. */
+static const struct called_name *names_of(int letter)
+{
+	static const struct called_name a[] = {{"apikey", KEY}, {"api_key", KEY}, {"api-key", KEY}, {"api key", KEY}, {"apitoken", KEY}, {"access_key", KEY},
+	                                       {"access key", KEY}, {"accesskey", KEY}, {"accountkey", KEY}, {"auth_token", KEY}, {NULL, NOTHING}};
+	static const struct called_name b[] = {{"bearer", BEARER}, {NULL, NOTHING}};
+	static const struct called_name c[] = {{"contrase\xC3\xB1""a", PASSWORD}, {"client_secret", KEY}, {"credentials", KEY}, {"credential", KEY}, {NULL, NOTHING}};
+	static const struct called_name k[] = {{"kennwort", PASSWORD}, {NULL, NOTHING}};
+	static const struct called_name m[] = {{"mot de passe", PASSWORD}, {NULL, NOTHING}};
+	static const struct called_name p[] = {{"password", PASSWORD}, {"passwd", PASSWORD}, {"passphrase", PASSWORD}, {"passwort", PASSWORD}, {"pwd", PASSWORD},
+	                                       {"pass", PASSWORD}, {"private_key", KEY}, {NULL, NOTHING}};
+	static const struct called_name s[] = {{"secret_key", KEY}, {"secretkey", KEY}, {"secret", KEY}, {"sharedaccesskey", KEY}, {NULL, NOTHING}};
+	static const struct called_name t[] = {{"token", KEY}, {NULL, NOTHING}};
+	switch (letter) {
+	case 'a': return a;
+	case 'b': return b;
+	case 'c': return c;
+	case 'k': return k;
+	case 'm': return m;
+	case 'p': return p;
+	case 's': return s;
+	case 't': return t;
+	default: return NULL;
+	}
+}
+
+static bool begins_nocase(const struct pii_text *t, size_t at, const char *name)
+{
+	for (; *name != '\0'; name++, at++) {
+		int c = pii_byte(t, at);
+		if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != (unsigned char)*name)
+			return false;
+	}
+	return true;
+}
+
 static enum called called_at(struct pii_text *t, size_t at, size_t *ret_end)
 {
-	static const struct {
-		const char *name;
-		enum called called;
-	} names[] = {
-		{"password", PASSWORD}, {"passwd", PASSWORD}, {"passphrase", PASSWORD}, {"passwort", PASSWORD}, {"kennwort", PASSWORD}, {"pwd", PASSWORD},
-		{"pass", PASSWORD}, {"contrase\xC3\xB1""a", PASSWORD}, {"mot de passe", PASSWORD}, {"secret", KEY}, {"token", KEY}, {"apikey", KEY},
-		{"api_key", KEY}, {"api-key", KEY}, {"api key", KEY}, {"apitoken", KEY}, {"access_key", KEY}, {"access key", KEY}, {"secret_key", KEY},
-		{"secretkey", KEY}, {"accesskey", KEY}, {"accountkey", KEY}, {"sharedaccesskey", KEY}, {"client_secret", KEY}, {"auth_token", KEY},
-		{"private_key", KEY}, {"credential", KEY}, {"credentials", KEY}, {"bearer", BEARER},
-	};
-	enum called called = NOTHING;
-	size_t longest = 0;
-	int first = pii_byte(t, at) | 0x20;
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		size_t n = strlen(names[i].name);
-		if (names[i].name[0] != first || n <= longest || t->text.len - at < n ||
-		    !str_eq_nocase((struct str){t->text.data + at, n}, str_of(names[i].name)) || pii_is_alnum(pii_byte(t, at + n)))
+	const struct called_name *name = names_of(pii_byte(t, at) | 0x20);
+	for (; name != NULL && name->name != NULL; name++) {
+		size_t end = at + strlen(name->name);
+		if (!begins_nocase(t, at, name->name) || pii_is_alnum(pii_byte(t, end)))
 			continue;
-		longest = n;
-		called = names[i].called;
+		t->work += end - at;
+		*ret_end = end;
+		return name->called;
 	}
-	*ret_end = at + longest;
-	return called;
+	return NOTHING;
 }
 
 /* From the name to its value: "=", ": ", " is ", quotes. 0: it is not followed by one. */
@@ -181,7 +221,7 @@ static size_t chosen(struct pii_text *t, size_t at)
 {
 	size_t end = at;
 	bool letter = false, digit = false;
-	for (; end - at < VALUE_MAX; end++) {
+	for (; end - at < CHOSEN_MAX; end++) {
 		int c = pii_byte(t, end);
 		if (c <= ' ' || strchr("\"'`,;()[]{}<>|", c) != NULL)
 			break;
@@ -198,7 +238,7 @@ static size_t chosen(struct pii_text *t, size_t at)
 
 static size_t called_secret(struct pii_text *t, size_t at, size_t *ret_at)
 {
-	size_t end;
+	size_t end = at;
 	enum called called = called_at(t, at, &end);
 	size_t value = called != NOTHING ? value_after(t, end, called) : 0;
 	if (value == 0)
@@ -219,9 +259,12 @@ size_t pii_secret(struct pii_text *t, size_t at, size_t *ret_at)
 		return bot_token(t, at);
 	int before = pii_before(t, at, 1);
 	bool inside = before == '-' || before == '_'; /* of a longer key, which was looked at where it began */
-	size_t end = inside ? 0 : issued(t, at);
-	if (end == 0 && !inside && before != '.')
-		end = web_token(t, at);
+	size_t end = 0;
+	if (!inside && long_enough(t, at)) {
+		end = issued(t, at);
+		if (end == 0 && before != '.')
+			end = web_token(t, at);
+	}
 	return end != 0 ? end : called_secret(t, at, ret_at);
 }
 
