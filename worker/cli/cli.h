@@ -21,7 +21,7 @@ struct command {
 };
 extern const struct command command_run, command_check_config, command_explain, command_topics, command_audit, command_demo,
     command_config, command_redrive, command_version, command_eval, command_train, command_calibrate, command_judge, command_label, command_sample,
-    command_import, command_embed;
+    command_import, command_embed, command_advise;
 
 /* getopt_long with the project's manners: --help prints and ends (*ret_code EXIT_DONE), an unknown option points to --help
  * (EXIT_USAGE). Returns the option's val, -1 at the end, or '?' when *ret_code says how to end. */

@@ -11,7 +11,7 @@
 static const struct command *const commands[] = {
 	&command_run,   &command_check_config, &command_explain, &command_eval,    &command_train,  &command_calibrate, &command_topics,
 	&command_audit, &command_demo,         &command_config,  &command_redrive, &command_sample, &command_label,     &command_import,
-	&command_embed, &command_judge,        &command_version,
+	&command_embed, &command_judge,        &command_advise, &command_version,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
