@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "worker/lab/train.h"
+#include "worker/route/elementary.h"
 #include "worker/route/kernels.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -64,6 +65,30 @@ static void steps_of_learning_have_the_same_bits_wide_and_plain(void **state)
 		kernels_adagrad_portable(weight[1], square[1], slope, step, n);
 		assert_memory_equal(weight[0], weight[1], n * sizeof **weight);
 		assert_memory_equal(square[0], square[1], n * sizeof **square);
+	}
+}
+
+static void exp_and_ln_of_many_have_the_same_bits_wide_and_plain_and_one_by_one(void **state)
+{
+	(void)state;
+	enum { MOST = 101 };
+	uint64_t seed = 7;
+	for (uint32_t n = 0; n <= MOST; n++) {
+		float wide[MOST + 1], plain[MOST + 1], logs[MOST + 1], plain_logs[MOST + 1], one[MOST + 1];
+		for (uint32_t i = 0; i < n; i++)
+			one[i] = wide[i] = plain[i] = i == 3 ? -INFINITY : (float)draw(&seed) / 1e7f - 200;
+		kernels_exp(wide, n, .37f, 10);
+		kernels_exp_portable(plain, n, .37f, 10);
+		assert_memory_equal(wide, plain, n * sizeof *wide);
+		for (uint32_t i = 0; i < n; i++) {
+			assert_true(wide[i] == (float)elementary_exp((double)(.37f * (one[i] - 10))));
+			wide[i] += 1e-9f;
+		}
+		kernels_log(wide, n, logs);
+		kernels_log_portable(wide, n, plain_logs);
+		assert_memory_equal(logs, plain_logs, n * sizeof *logs);
+		for (uint32_t i = 0; i < n; i++)
+			assert_true(logs[i] == (float)elementary_log((double)wide[i]));
 	}
 }
 
@@ -261,6 +286,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wide_loops_and_plain_ones_give_the_same_bits),
 		cmocka_unit_test(steps_of_learning_have_the_same_bits_wide_and_plain),
+		cmocka_unit_test(exp_and_ln_of_many_have_the_same_bits_wide_and_plain_and_one_by_one),
 		cmocka_unit_test(whole_numbers_come_close_to_what_they_stand_for),
 		cmocka_unit_test(it_learns_and_two_times_the_same_is_the_same_to_the_byte),
 		cmocka_unit_test(held_out_rows_say_how_good_it_is_and_names_are_learned_but_never_held_out),

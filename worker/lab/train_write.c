@@ -64,6 +64,17 @@ static void write_hashed(struct writing *w, const struct train_matrix *m, const 
 	free(values);
 }
 
+/* A row a label: at run time each is one product with the text's vector. */
+static void write_dense(struct writing *w, const float *weights, uint32_t labels, uint32_t dim, uint32_t width)
+{
+	float *values = heap_zalloc((size_t)labels * dim, sizeof *values);
+	for (uint32_t i = 0; i < labels; i++)
+		for (uint32_t d = 0; d < dim; d++)
+			values[(size_t)i * dim + d] = weights[(size_t)d * width + i];
+	quantised(w, "dense", "dense_scale", values, labels, dim);
+	free(values);
+}
+
 static void write_examples(struct writing *w, const struct train_matrix *m, const struct train_setup *setup, const uint32_t *rows,
                            uint32_t count)
 {
@@ -129,7 +140,7 @@ void train_write(const struct train_matrix *m, const struct train_weights *weigh
 	const float *dense = weights->values + (size_t)m->place_count * weights->width;
 	tensor(&w, "bias", "F32", weights->width, 0, dense + (size_t)m->dim * weights->width, weights->width * sizeof(float));
 	write_hashed(&w, m, weights, rows, count);
-	quantised(&w, "dense", "dense_scale", dense, m->dim, weights->width);
+	write_dense(&w, dense, setup->label_count, m->dim, weights->width);
 	write_examples(&w, m, setup, rows, count);
 	tensor(&w, "center", "F32", m->dim, 0, m->center, m->dim * sizeof *m->center);
 	if (settings->scope != NULL)

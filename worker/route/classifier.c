@@ -13,6 +13,7 @@
 #include "worker/route/kernels.h"
 #include "worker/route/vectors.h"
 
+enum { AHEAD = 12, CACHE_LINE = 64 };
 static const float NO_COSINE = -2, TINY = 1e-9f;
 
 struct classifier_scratch {
@@ -80,24 +81,45 @@ static void add(const struct tensor_rows *rows, uint32_t at, float value, uint32
 	kernels_add_row(sum, rows->values + (size_t)at * width, value * tensor_float(rows->scale, at), width);
 }
 
+/* The product of a row and the query. */
+static float cosine(const struct tensor_rows *rows, uint32_t at, const int8_t *query, float scale, uint32_t dim)
+{
+	return (float)kernels_dot(rows->values + (size_t)at * dim, query, dim) * (scale * tensor_float(rows->scale, at));
+}
+
+/* The rows of a text's features lie far apart: each is fetched while those before it are added up. */
+static void fetch(const struct classifier *c, const struct features *f, uint32_t i)
+{
+	int32_t row = i < f->count ? c->row_of[f->items[i].at] : CLASSIFIER_NO_ROW;
+	if (row == CLASSIFIER_NO_ROW)
+		return;
+	const int8_t *values = c->hashed.values + (size_t)row * c->width;
+	for (uint32_t at = 0; at < c->width; at += CACHE_LINE)
+		__builtin_prefetch(values + at);
+	__builtin_prefetch(c->hashed.scale + (size_t)row * sizeof(float));
+}
+
 /* Scores of all labels, and how much of the text the training has seen. */
-static void score(const struct classifier *c, struct classifier_scratch *s, bool has_query)
+static void score(const struct classifier *c, struct classifier_scratch *s, bool has_query, float scale)
 {
 	const struct features *f = s->features;
 	float seen = 0, all = 0;
 	for (uint32_t i = 0; i < c->width; i++)
 		s->scores[i] = tensor_float(c->bias, i);
+	for (uint32_t i = 0; i < AHEAD; i++)
+		fetch(c, f, i);
 	for (uint32_t i = 0; i < f->count; i++) {
 		const struct feature *item = &f->items[i];
 		int32_t row = c->row_of[item->at];
+		fetch(c, f, i + AHEAD);
 		all += item->value;
 		if (row == CLASSIFIER_NO_ROW)
 			continue;
 		seen += item->value;
 		add(&c->hashed, (uint32_t)row, CLASSIFIER_HASHED_WEIGHT * item->value, c->width, s->scores);
 	}
-	for (uint32_t i = 0; has_query && i < c->dim; i++)
-		add(&c->dense, i, CLASSIFIER_DENSE_WEIGHT * s->query[i], c->width, s->scores);
+	for (uint32_t i = 0; has_query && i < c->label_count; i++)
+		s->scores[i] += CLASSIFIER_DENSE_WEIGHT * cosine(&c->dense, i, s->whole, scale, c->dim);
 	s->signals[SIGNAL_COVERAGE] = all > 0 ? seen / all : 0;
 	s->signals[SIGNAL_LENGTH] = (float)elementary_log(1 + (double)f->count);
 }
@@ -109,18 +131,12 @@ static float softmax(float *values, uint32_t count, float sharpness)
 	float most = values[0], sum = 0;
 	for (uint32_t i = 1; i < count; i++)
 		most = values[i] > most ? values[i] : most;
-	for (uint32_t i = 0; i < count; i++) {
-		values[i] = (float)elementary_exp((double)(sharpness * (values[i] - most)));
+	kernels_exp(values, count, sharpness, most);
+	for (uint32_t i = 0; i < count; i++)
 		sum += values[i];
-	}
 	for (uint32_t i = 0; i < count; i++)
 		values[i] /= sum;
 	return most + (float)elementary_log((double)sum);
-}
-
-static float cosine(const struct tensor_rows *rows, uint32_t at, const int8_t *query, float scale, uint32_t dim)
-{
-	return (float)kernels_dot(rows->values + (size_t)at * dim, query, dim) * (scale * tensor_float(rows->scale, at));
 }
 
 static void keep_near(struct classifier_scratch *s, float now, uint32_t label)
@@ -241,8 +257,8 @@ static void join(const struct classifier *c, struct classifier_scratch *s, bool 
 		if (has_query)
 			p = CLASSIFIER_WEIGHTS_SHARE * p + CLASSIFIER_MIDDLES_SHARE * s->middles[i] + CLASSIFIER_NEAREST_SHARE * s->votes[i];
 		s->probabilities[i] = p > TINY ? p : TINY;
-		s->logs[i] = (float)elementary_log((double)s->probabilities[i]);
 	}
+	kernels_log(s->probabilities, c->label_count, s->logs);
 }
 
 void classifier_run(const struct classifier *c, struct classifier_scratch *s, struct str text, struct classified *ret)
@@ -251,7 +267,7 @@ void classifier_run(const struct classifier *c, struct classifier_scratch *s, st
 	memcpy(s->query, s->features->dense, c->dim * sizeof *s->query);
 	bool has_query = s->features->has_dense && classifier_center(s->query, c->center, c->dim);
 	float scale = has_query ? kernels_quantise(s->query, c->dim, s->whole) : 0;
-	score(c, s, has_query);
+	score(c, s, has_query, scale);
 	s->signals[SIGNAL_ENERGY] = softmax(s->scores, c->label_count, 1);
 	s->nearest[0].cosine = 0;
 	s->nearest_count = 0;

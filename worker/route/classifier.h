@@ -13,7 +13,7 @@
 #include "worker/route/features.h"
 
 enum { CLASSIFIER_MAX_LABELS = 1000, CLASSIFIER_MAX_EXAMPLES = 1000000, CLASSIFIER_LANES = 8, CLASSIFIER_NEAREST = 10, CLASSIFIER_MAX_BYTES = 1 << 30 };
-#define CLASSIFIER_FORMAT "pointsman-classifier-2"
+#define CLASSIFIER_FORMAT "pointsman-classifier-3"
 /* What hashed and dense features are multiplied with. */
 #define CLASSIFIER_HASHED_WEIGHT 2.0f
 #define CLASSIFIER_DENSE_WEIGHT 4.0f

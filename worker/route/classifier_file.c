@@ -140,12 +140,12 @@ enum rc classifier_open(struct str bytes, const struct static_model *model, stru
 	c->width = (c->label_count + CLASSIFIER_LANES - 1) / CLASSIFIER_LANES * CLASSIFIER_LANES;
 	rc = read_rows(&file, "hashed", "hashed_scale", c->width, &c->hashed, err);
 	if (rc == RC_OK)
-		rc = read_rows(&file, "dense", "dense_scale", c->width, &c->dense, err);
+		rc = read_rows(&file, "dense", "dense_scale", c->dim, &c->dense, err);
 	if (rc == RC_OK)
 		rc = read_rows(&file, "examples", "example_scale", c->dim, &c->examples, err);
 	if (rc == RC_OK)
 		rc = read_rows(&file, "centroids", "centroid_scale", c->dim, &c->centroids, err);
-	if (rc == RC_OK && (c->dense.count != c->dim || c->centroids.count != c->label_count || c->examples.count == 0))
+	if (rc == RC_OK && (c->dense.count != c->label_count || c->centroids.count != c->label_count || c->examples.count == 0))
 		rc = bad(err, "dense");
 	if (rc == RC_OK)
 		rc = read_floats(&file, "center", c->dim, arena, &c->center, err);

@@ -15,7 +15,7 @@ struct classifier {
 	uint32_t label_count, width, dim; /* width: label_count padded to CLASSIFIER_LANES */
 	int32_t *row_of;                  /* FEATURES_HASHED: row of hashed, or CLASSIFIER_NO_ROW */
 	float *idf;                       /* FEATURES_HASHED */
-	struct tensor_rows hashed, dense, examples, centroids;
+	struct tensor_rows hashed, dense, examples, centroids; /* hashed: rows of width; the others of dim */
 	const unsigned char *bias, *example_labels;
 	float *center;    /* dim: the mean of the training's vectors, taken off each */
 	float *scope;     /* CLASSIFIER_SIGNALS weights and a constant; NULL: the formula without them */

@@ -11,6 +11,8 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "worker/route/elementary.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define WIDE __attribute__((target("avx2"), optimize("O3")))
@@ -58,6 +60,54 @@ static inline __attribute__((always_inline)) void adagrad(float *restrict weight
 		square[i] += g * g;
 		weight[i] -= step.rate * g / (sqrtf(square[i]) + 1e-8f);
 	}
+}
+
+static inline __attribute__((always_inline)) void exp_all(float *values, uint32_t count, float factor, float most)
+{
+	for (uint32_t i = 0; i < count; i++)
+		values[i] = (float)elementary_exp((double)(factor * (values[i] - most)));
+}
+
+static inline __attribute__((always_inline)) void log_all(const float *restrict values, uint32_t count, float *restrict logs)
+{
+	for (uint32_t i = 0; i < count; i++)
+		logs[i] = (float)elementary_log((double)values[i]);
+}
+
+WIDE static void exp_wide(float *values, uint32_t count, float factor, float most)
+{
+	exp_all(values, count, factor, most);
+}
+
+WIDE static void log_wide(const float *restrict values, uint32_t count, float *restrict logs)
+{
+	log_all(values, count, logs);
+}
+
+void kernels_exp_portable(float *values, uint32_t count, float factor, float most)
+{
+	exp_all(values, count, factor, most);
+}
+
+void kernels_log_portable(const float *restrict values, uint32_t count, float *restrict logs)
+{
+	log_all(values, count, logs);
+}
+
+void kernels_exp(float *values, uint32_t count, float factor, float most)
+{
+	if (is_wide())
+		exp_wide(values, count, factor, most);
+	else
+		kernels_exp_portable(values, count, factor, most);
+}
+
+void kernels_log(const float *restrict values, uint32_t count, float *restrict logs)
+{
+	if (is_wide())
+		log_wide(values, count, logs);
+	else
+		kernels_log_portable(values, count, logs);
 }
 
 WIDE static void add_floats_wide(float *restrict sum, const float *restrict row, float scale, uint32_t count)

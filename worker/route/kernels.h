@@ -23,6 +23,12 @@ int32_t kernels_dot_portable(const int8_t *a, const int8_t *b, uint32_t count);
 void kernels_dots(const int8_t *row, const int8_t *rows, uint32_t rows_count, uint32_t count, int32_t *ret);
 void kernels_dots_portable(const int8_t *row, const int8_t *rows, uint32_t rows_count, uint32_t count, int32_t *ret);
 
+/* In place: e to the (factor * (values[i] - most)); and ln of each, which is positive. */
+void kernels_exp(float *values, uint32_t count, float factor, float most);
+void kernels_exp_portable(float *values, uint32_t count, float factor, float most);
+void kernels_log(const float *restrict values, uint32_t count, float *restrict logs);
+void kernels_log_portable(const float *restrict values, uint32_t count, float *restrict logs);
+
 /* sum[i] += scale * row[i]. */
 void kernels_add_floats(float *restrict sum, const float *restrict row, float scale, uint32_t count);
 /* A step of AdaGrad: g = slope[i] * value + decay * weight[i]; square[i] += g * g; weight[i] -= rate * g / (root of square[i]). */
