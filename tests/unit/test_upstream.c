@@ -870,6 +870,76 @@ static void a_blocking_question_that_fails_says_how(void **state)
 	}
 }
 
+/* A record waits until the model may be tried again; a question does not. */
+static void a_question_does_not_wait_for_a_model_that_rests(void **state)
+{
+	(void)state;
+	enum { JOBS = 10 };
+	static const struct reply ill = {.kind = REPLY_JSON, .status = 500};
+	struct world w;
+	open_world(&w, &ill, 1, NULL, 0);
+	start_world(&w);
+	struct list list = {0};
+	for (uint32_t i = 0; i < JOBS; i++) {
+		struct job *job = new_job(&w, 1);
+		job->call.attempts_left = 1;
+		list_push(&list, &job->link);
+	}
+	upstream_submit(w.upstream, &list);
+	await(&w, JOBS);
+	size_t requests = atomic_load(&w.servers[0].requests);
+	for (int i = 0; i < 2; i++) {
+		struct job *job = new_job(&w, 1);
+		job->state = JOB_ASKING;
+		job->call.purpose = i == 0 ? PURPOSE_ROUTER : PURPOSE_EMBED;
+		job->call.attempts_left = 2;
+		job->call.deadline_us = in_ms(60000);
+		submit(&w, job);
+		await(&w, 1);
+		assert_int_equal(job->state, JOB_ASKING);
+		assert_int_equal(job->call.outcome, OUTCOME_NO_MODEL);
+		assert_true(str_is(job->call.message, "model small rests after errors"));
+	}
+	assert_int_equal(atomic_load(&w.servers[0].requests), requests);
+	close_world(&w);
+}
+
+static void questions_go_before_answers_in_a_models_line(void **state)
+{
+	(void)state;
+	enum { JOBS = 6 };
+	static const struct reply script[] = {{.kind = REPLY_SILENT}, {.kind = REPLY_JSON}};
+	struct world w;
+	open_world(&w, script, 2, NULL, 0);
+	w.models[0].concurrency = 1;
+	start_world(&w);
+	struct job *first = new_job(&w, 1); /* holds the only place until it times out */
+	first->call.timeout_ms = 300;
+	first->call.attempts_left = 1;
+	submit(&w, first);
+	struct list list = {0};
+	for (uint32_t i = 0; i < JOBS; i++) {
+		struct job *job = new_job(&w, 1);
+		job->req.priority = i == JOBS - 1 ? -100 : 100; /* the question comes last, and nobody said that it is urgent */
+		if (i == JOBS - 1) {
+			job->state = JOB_ASKING;
+			job->call.purpose = PURPOSE_ROUTER;
+		}
+		list_push(&list, &job->link);
+	}
+	upstream_submit(w.upstream, &list);
+	struct list done = {0};
+	while (done.count < JOBS + 1) {
+		struct list some = {0};
+		handover_wait(&w.done, 60000);
+		assert_true(handover_take(&w.done, &some, 0) != 0);
+		list_join(&done, &some);
+	}
+	assert_ptr_equal(LINK_OWNER(struct job, link, list_pop(&done)), first);
+	assert_int_equal(LINK_OWNER(struct job, link, list_pop(&done))->state, JOB_ASKING);
+	close_world(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -899,6 +969,8 @@ int main(void)
 	    cmocka_unit_test(a_probe_says_what_is_wrong),
 	    cmocka_unit_test(questions_bring_their_numbers_back_and_leave_the_job_asking),
 	    cmocka_unit_test(a_blocking_question_that_fails_says_how),
+	    cmocka_unit_test(a_question_does_not_wait_for_a_model_that_rests),
+	    cmocka_unit_test(questions_go_before_answers_in_a_models_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,6 +122,11 @@ struct pool *pool_for(struct pool *const *pools, struct job *job, bool comes_in,
 		tries_given_up(job);
 		return NULL;
 	}
+	bool question = call->purpose == PURPOSE_ROUTER || call->purpose == PURPOSE_EMBED;
+	if (question && to.from_us > now_us) { /* its record has a way on without an answer */
+		tries_failed(job, OUTCOME_NO_MODEL, arena_printf(&job->arena, "model %.*s rests after errors", STR_ARG(to.pool->model->name)));
+		return NULL;
+	}
 	if (call->deadline_us != 0 && to.from_us >= call->deadline_us) {
 		tries_failed(job, OUTCOME_NO_MODEL,
 		              arena_printf(&job->arena, "every model left rests after errors for longer than the deadline allows%s%.*s",

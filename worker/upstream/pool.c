@@ -20,6 +20,7 @@
 #include "common/clock.h"
 
 enum { TIMEOUT_MS = 60000 }; /* where the settings say nothing */
+#define QUESTIONS_FIRST (-(INT64_C(1) << 40)) /* below every priority's rank */
 
 void pool_poke(struct pool *pool)
 {
@@ -72,6 +73,13 @@ void pool_publish_breaker(struct pool *pool, int64_t now_us)
 	gauge_set(pool->counts.breaker_open, pool->breaker.state == BREAKER_CLOSED ? 0 : 1);
 }
 
+/* Higher priorities first. A stage's question goes before every answer: it is short, and late it is worth nothing. */
+static int64_t rank_of(const struct job *job)
+{
+	int64_t rank = -(int64_t)job->req.priority;
+	return job->state == JOB_ASKING ? rank + QUESTIONS_FIRST : rank;
+}
+
 /* Into the line it belongs to. */
 static void admit(struct pool *pool, struct job *job, int64_t now_us)
 {
@@ -89,7 +97,7 @@ static void admit(struct pool *pool, struct job *job, int64_t now_us)
 	if (job->call.not_before_us > now_us)
 		pool_wait_until(pool, job, job->call.not_before_us);
 	else
-		line_push(&pool->ready, -(int64_t)job->req.priority, job->call.deadline_us, job->fetched_us, job);
+		line_push(&pool->ready, rank_of(job), job->call.deadline_us, job->fetched_us, job);
 }
 
 static void place(struct pool *pool, struct job *job, int64_t now_us)
