@@ -272,3 +272,24 @@ def test_explain_says_what_would_be_asked_and_asks_when_told_to(deployment, mode
     modelsim.configure(router="word")
     failed = json.loads(explain(worker, "--ask", "--json", "human please"))
     assert failed["route"] == "careful" and failed["unsure"] and "no JSON object" in failed["unsure_reason"]
+
+
+def test_eval_asks_only_when_told_to_and_within_its_budget(deployment, modelsim):
+    worker = start(deployment)
+    rows = worker.folder / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"text": f"{ROUTES[i % 3]} row {i}", "label": ROUTES[i % 3]}) + "\n" for i in range(60)))
+
+    def evaluate(*arguments):
+        done = subprocess.run(
+            [BINARY, "eval", "-c", worker.path, rows, "--json", *arguments], capture_output=True, text=True, env=worker.environment(), timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout), done.stderr
+
+    told, _ = evaluate()
+    assert modelsim.stats()["calls"] == 0 and told["accuracy"] < 0.5
+    told, words = evaluate("--ask")
+    assert told["accuracy"] == 1 and modelsim.stats()["router"] == 60 and "asked 60 questions, $0.00" in words
+    modelsim.reset()
+    _, words = evaluate("--ask", "--budget", "0.00001")
+    assert 0 < modelsim.stats()["router"] < 40 and "not asked: the budget was spent" in words

@@ -9,13 +9,13 @@
 #include "worker/lab/costs.h"
 #include "worker/route/inspect.h"
 
-enum { SLICE_ROWS = 30, WORST = 10, MOST_WORST = 1000 };
+enum { SLICE_ROWS = 30, WORST = 10, MOST_WORST = 1000, ASKING_THREADS = 16 };
 
 static const char help[] =
     "usage: pointsman eval -c FILE DATA [OPTION...]\n"
     "\n"
     "Routes each row of DATA as the worker would, and compares with the row's label. Calls nobody, and needs no\n"
-    "services and no secrets: a stage that would ask a model passes. DATA is JSON Lines or CSV with a header (- for\n"
+    "services and no secrets: a stage that would ask a model passes, but with --ask. DATA is JSON Lines or CSV with a header (- for\n"
     "standard input), with the fields text (or prompt, or messages), label (a route; null or oos: none of these),\n"
     "id, tenant, embedding; every other one is an attribute of the record, and a slice of the report.\n"
     "\n"
@@ -27,6 +27,8 @@ static const char help[] =
     "      --slice NAME          slice by this field only, or language, length, tenant (may be repeated)\n"
     "      --slice-rows N        leave out slices with fewer rows (30)\n"
     "      --costs FILE          what errors cost, in place of the policy's: costs: {careful->quick: 25.00, oos->quick: 5}\n"
+    "      --ask                 put the stages' questions to their models: needs their secrets, takes time, and costs\n"
+    "      --budget USD          with --ask: ask no more when so much is spent (1)\n"
     "      --fail-under NAME=X   exit code 4 when a figure is below X: accuracy, macro_f1, out_of_scope_caught or\n"
     "                            in_scope_decided (may be repeated)\n"
     "      --compare POLICY      a second policy file over the same rows: what changes, and whether that is chance\n"
@@ -121,6 +123,11 @@ static int take(const struct command *self, int c, struct eval_asked *asked)
 	case 'L': asked->labels_as_routes = true; break;
 	case 'm': asked->model = optarg; break;
 	case 'n': asked->none = optarg; break;
+	case 'A': asked->ask = true; break;
+	case 'B':
+		if (!str_to_double(str_of(optarg), &asked->budget_usd) || !(asked->budget_usd >= 0))
+			return cli_usage(self, "--budget takes dollars, not \"%s\"", optarg);
+		break;
 	}
 	return EXIT_DONE;
 }
@@ -134,6 +141,7 @@ static int read_options(const struct command *self, int argc, char **argv, struc
 	    {"compare", required_argument, NULL, 'C'},    {"html", required_argument, NULL, 'H'},
 	    {"skip-bad", no_argument, NULL, 'b'},         {"json", no_argument, NULL, 'j'},         {"timings", no_argument, NULL, 't'},
 	    {"labels-as-routes", no_argument, NULL, 'L'}, {"model", required_argument, NULL, 'm'},
+	    {"ask", no_argument, NULL, 'A'},              {"budget", required_argument, NULL, 'B'},
 	    {"none", required_argument, NULL, 'n'},       {"help", no_argument, NULL, 'h'},         {0}};
 	int code = EXIT_DONE;
 	for (int c; (c = cli_option(self, argc, argv, "c:f:m:h", longs, &code)) != -1;) {
@@ -208,8 +216,19 @@ static int open_side(struct eval_work *work, const struct settings *settings, co
 	                                  .slices = work->asked->slices,
 	                                  .slice_count = work->asked->slice_count};
 	side->eval = eval_new(&side->setup);
-	side->decider = decider_new(side->policy, 0);
+	side->decider = decider_new(side->policy, work->asked->ask ? ASKING_THREADS : 0);
+	if (work->asked->ask)
+		decider_ask(side->decider, settings, work->asked->budget_usd);
 	return EXIT_DONE;
+}
+
+static void say_questions(const struct eval_side *side)
+{
+	struct decider_asked asked = decider_asked(side->decider);
+	fprintf(stderr, "asked %llu questions, $%.6f", (unsigned long long)asked.questions, asked.cost_usd);
+	if (asked.unasked != 0)
+		fprintf(stderr, "; %llu not asked: the budget was spent", (unsigned long long)asked.unasked);
+	fputc('\n', stderr);
 }
 
 static void close_side(struct eval_side *side)
@@ -236,6 +255,10 @@ static int evaluate(const struct settings *settings, const struct eval_asked *as
 	if (code == EXIT_DONE) {
 		report(&work);
 		say_times(&work);
+		if (asked->ask)
+			say_questions(&work.side);
+		if (asked->ask && work.other.decider != NULL)
+			say_questions(&work.other);
 		code = asked->html != NULL ? eval_report_html(&work, asked->html) : EXIT_DONE;
 	}
 	if (code == EXIT_DONE)
@@ -252,7 +275,7 @@ static int evaluate(const struct settings *settings, const struct eval_asked *as
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct eval_asked asked = {.slice_rows = SLICE_ROWS, .worst = WORST, .limit = -1};
+	struct eval_asked asked = {.slice_rows = SLICE_ROWS, .worst = WORST, .limit = -1, .budget_usd = 1};
 	struct settings settings;
 	bool done = false;
 	int code = read_options(self, argc, argv, &asked, &done);
@@ -260,7 +283,7 @@ static int run(const struct command *self, int argc, char **argv)
 		return code;
 	if (asked.labels_as_routes)
 		return evaluate(NULL, &asked);
-	code = cli_settings_no_secrets(self, asked.config, &settings);
+	code = asked.ask ? cli_settings(self, asked.config, &settings) : cli_settings_no_secrets(self, asked.config, &settings);
 	if (code != EXIT_DONE)
 		return code;
 	code = evaluate(&settings, &asked);

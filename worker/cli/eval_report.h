@@ -28,7 +28,8 @@ struct eval_asked {
 	double fail_under[8];
 	uint32_t fail_count;
 	int64_t limit, slice_rows, worst;
-	bool json, skip_bad, timings, labels_as_routes;
+	bool json, skip_bad, timings, labels_as_routes, ask;
+	double budget_usd; /* of ask */
 };
 
 /* One policy over the rows. */

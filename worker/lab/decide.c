@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "worker/route/language.h"
+#include "worker/upstream/upstream.h"
 
 enum { MAX_THREADS = 64, ROWS_A_THREAD = 64 /* fewer are not worth another thread */ };
 
@@ -32,6 +33,11 @@ struct decider {
 	struct decided *results;
 	uint32_t count;
 	atomic_uint next;
+	/* decider_ask */
+	const struct settings *settings; /* NULL: nobody is asked */
+	int64_t budget_nano_usd;
+	atomic_llong spent_nano_usd;
+	atomic_ullong questions, unasked;
 };
 
 struct decider *decider_new(const struct policy *policy, unsigned threads)
@@ -70,21 +76,47 @@ static int64_t now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* The worker's road from the decoded record to the decision. Returns the stages that asked, a bit each. */
+/* True when the question was put to its model. Of a record that a guard rejects nothing leaves the process. */
+static bool put(struct decider *d, struct job *job, bool rejected)
+{
+	if (d->settings != NULL && !rejected && atomic_load_explicit(&d->spent_nano_usd, memory_order_relaxed) < d->budget_nano_usd) {
+		upstream_ask(d->settings, job);
+		atomic_fetch_add_explicit(&d->spent_nano_usd, llround(job->call.cost_usd * 1e9), memory_order_relaxed);
+		atomic_fetch_add_explicit(&d->questions, 1, memory_order_relaxed);
+		return true;
+	}
+	if (d->settings != NULL && !rejected)
+		atomic_fetch_add_explicit(&d->unasked, 1, memory_order_relaxed);
+	job->call.outcome = OUTCOME_NO_MODEL;
+	job->call.text = STR_NULL;
+	job->call.message = STR("nobody is asked here");
+	return false;
+}
+
+void decider_ask(struct decider *d, const struct settings *settings, double budget_usd)
+{
+	d->settings = settings;
+	d->budget_nano_usd = budget_usd < 1e9 ? llround(budget_usd * 1e9) : INT64_MAX;
+}
+
+struct decider_asked decider_asked(const struct decider *d)
+{
+	return (struct decider_asked){atomic_load(&d->questions), atomic_load(&d->unasked), (double)atomic_load(&d->spent_nano_usd) * 1e-9};
+}
+
+/* The worker's road from the decoded record to the decision. Returns the stages whose question nobody answered, a bit each. */
 static uint32_t decide(struct hand *hand, struct job *job, struct decided *result)
 {
 	const struct policy *policy = hand->decider->policy;
 	uint32_t asked = 0;
 	int64_t start = now_ns();
 	struct str why;
-	(void)route_guard(policy, hand->scratch, job, &why); /* what is measured is where stages send a row, rejected or not */
+	bool rejected = !route_guard(policy, hand->scratch, job, &why); /* what is measured is where stages send a row, rejected or not */
 	(void)route_key_material(policy, hand->scratch, job); /* it reads the text, as the worker's look into the cache does */
 	enum route_step step = route_decide(policy, hand->scratch, job);
 	while (step == ROUTE_ASK) {
-		job->call.outcome = OUTCOME_NO_MODEL;
-		job->call.text = STR_NULL;
-		job->call.message = STR("nobody is asked here");
-		asked |= UINT32_C(1) << (job->dec.trace_count - 1 < DECIDE_MAX_STAGES ? job->dec.trace_count - 1 : DECIDE_MAX_STAGES);
+		uint32_t bit = UINT32_C(1) << (job->dec.trace_count - 1 < DECIDE_MAX_STAGES ? job->dec.trace_count - 1 : DECIDE_MAX_STAGES);
+		asked |= put(hand->decider, job, rejected) ? 0 : bit;
 		step = route_resume(policy, hand->scratch, job);
 	}
 	int64_t nanos = now_ns() - start;

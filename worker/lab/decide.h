@@ -1,8 +1,9 @@
 /*
  * decide.h: many requests through a policy, on all cores, with the code of the worker's road.
  *
- * Nothing is called: a stage that would ask a model is answered that nobody is there, and passes with that reason. Results stand in
- * the order of the requests and do not depend on the number of threads, but for the times.
+ * Nothing is called, unless decider_ask was: a stage that would ask a model is answered that nobody is there, and passes with that
+ * reason. Results stand in the order of the requests and do not depend on the number of threads, but for the times and for what models
+ * say.
  *
  * Thread: one at a time. Memory: results point into the decider until its next use, route names into the policy.
  */
@@ -39,6 +40,14 @@ struct decided {
 struct decider;
 struct decider *decider_new(const struct policy *policy, unsigned threads); /* 0: one per core */
 void decider_free(struct decider *d);                                       /* NULL is fine */
+/* From now on models are really asked, each thread waiting for its answer, until budget_usd is spent (what is on its way then is paid
+ * too). settings must outlive the decider. */
+void decider_ask(struct decider *d, const struct settings *settings, double budget_usd);
+struct decider_asked {
+	uint64_t questions, unasked; /* unasked: the budget was spent */
+	double cost_usd;
+};
+struct decider_asked decider_asked(const struct decider *d);
 void decider_run(struct decider *d, const struct request *requests, uint32_t count, struct decided *results);
 
 #endif
