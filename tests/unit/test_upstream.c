@@ -917,6 +917,8 @@ static void questions_go_before_answers_in_a_models_line(void **state)
 	first->call.timeout_ms = 300;
 	first->call.attempts_left = 1;
 	submit(&w, first);
+	while (atomic_load(&w.servers[0].requests) == 0)
+		usleep(1000);
 	struct list list = {0};
 	for (uint32_t i = 0; i < JOBS; i++) {
 		struct job *job = new_job(&w, 1);
