@@ -41,6 +41,20 @@ static const char asking_policy_text[] =
     "  - rules: [{name: greeting, when: {keywords: [hello]}, route: quick}]\n"
     "  - llm: {model: little, prompt: router.md, accept: 0.5, timeout: 4s}\n";
 
+static const char talking_policy_text[] =
+    "name: talking\n"
+    "when_unsure: quick\n"
+    "routes:\n"
+    "  - {name: quick, models: [little]}\n"
+    "  - {name: careful, models: [big]}\n"
+    "  - {name: back, models: [little], kind: clarification, max_per_conversation: 1, then: careful}\n"
+    "sticky: {turns: 2, routes: [careful]}\n"
+    "stages:\n"
+    "  - rules:\n"
+    "      - {name: proof, when: {keywords: [prove]}, route: careful}\n"
+    "      - {name: vague, when: {keywords: [something]}, route: back}\n"
+    "  - llm: {model: little, prompt: router.md, accept: 0.5, timeout: 4s}\n";
+
 static const char config_text[] =
     "kafka: {brokers: 'localhost:1'}\n"
     "input: {topics: [in], format: json}\n"
@@ -146,6 +160,11 @@ static int open_road(void **state)
 static int open_asking_road(void **state)
 {
 	return open_road_of(state, asking_policy_text);
+}
+
+static int open_talking_road(void **state)
+{
+	return open_road_of(state, talking_policy_text);
 }
 
 static void give_all(struct road *road, struct list *jobs)
@@ -694,6 +713,78 @@ static void jobs_that_are_still_out_at_the_end_give_their_policy_back(void **sta
 	(void)popped(&road->called); /* lost, as when all ends: the address sanitizer tells if its policy leaks */
 }
 
+/* Sends these as one batch, all of one conversation. */
+static void say_all(struct road *road, const char *conversation, const char *const *texts, size_t count, int64_t offset)
+{
+	struct list batch = {0};
+	char value[256];
+	for (size_t i = 0; i < count; i++) {
+		(void)snprintf(value, sizeof value, "{\"id\":\"r%zu\",\"prompt\":\"%s\",\"conversation_id\":\"%s\"}", i, texts[i], conversation); /* fits */
+		list_push(&batch, &record(road, offset + (int64_t)i, value)->link);
+	}
+	flow_batch(road->flow, &batch);
+}
+
+static void a_conversation_in_one_batch_is_decided_record_by_record(void **state)
+{
+	static const char *const texts[] = {"prove it", "now fix it", "now fix it", "something", "something", "prove it", "now fix it"};
+	static const char *const routes[] = {"careful", "careful", "careful", "back", "careful", "careful", "careful"};
+	static const char *const stages[] = {"rules", "conversation", "conversation", "rules", "conversation", "rules", "conversation"};
+	enum { COUNT = sizeof texts / sizeof texts[0] };
+	struct road *road = *state;
+	say_all(road, "a", texts, COUNT, 10);
+	/* identical texts are shared in a second round, so the order of the calls is not the order of the records */
+	assert_int_equal(road->called.count, COUNT);
+	for (size_t i = 0; i < COUNT; i++) {
+		struct job *job = popped(&road->called);
+		size_t at = (size_t)(job->rec.offset - 10);
+		assert_int_equal(job->state, JOB_DECIDED); /* nobody was asked */
+		assert_text(job->dec.route_name, routes[at]);
+		assert_string_equal(job->dec.stage, stages[at]);
+		job_pool_give(road->pool, job);
+	}
+}
+
+static void a_conversation_that_stays_does_not_wait_for_the_question_of_another(void **state)
+{
+	static const char *const fix[] = {"now fix it"}, *const proof[] = {"prove it"};
+	struct road *road = *state;
+	say_all(road, "b", fix, 1, 1); /* leads the text's key, and asks */
+	struct job *asking = question(road);
+	say_all(road, "a", proof, 1, 2);
+	say_all(road, "a", fix, 1, 3);
+	say_all(road, "c", fix, 1, 4); /* waits */
+	assert_int_equal(road->called.count, 2);
+	struct job *job = popped(&road->called);
+	job_pool_give(road->pool, job);
+	job = popped(&road->called);
+	assert_text(job->dec.reason, "conversation stays with careful, turn 1 of 2");
+	job_pool_give(road->pool, job);
+	/* and has neither taught the text's key nor taken it from who leads it */
+	answer(road, asking, "{\"route\":\"quick\",\"confidence\":0.8}");
+	assert_int_equal(road->woken.count, 1);
+	send(road, popped(&road->woken));
+	assert_int_equal(road->called.count, 2);
+	while (road->called.count != 0) {
+		job = popped(&road->called);
+		assert_text(job->dec.route_name, "quick");
+		job_pool_give(road->pool, job);
+	}
+}
+
+static void a_question_that_escalates_is_remembered_when_it_is_answered(void **state)
+{
+	static const char *const texts[] = {"what of this"}, *const fix[] = {"now fix it"};
+	struct road *road = *state;
+	say_all(road, "a", texts, 1, 1);
+	answer(road, question(road), "{\"route\":\"careful\",\"confidence\":0.8}");
+	job_pool_give(road->pool, popped(&road->called));
+	say_all(road, "a", fix, 1, 2);
+	struct job *job = popped(&road->called);
+	assert_text(job->dec.reason, "conversation stays with careful, turn 1 of 2");
+	job_pool_give(road->pool, job);
+}
+
 int main(void)
 {
 #define ON_A_ROAD(test) cmocka_unit_test_setup_teardown(test, open_road, close_road)
@@ -719,6 +810,9 @@ int main(void)
 		ON_AN_ASKING_ROAD(who_waits_comes_back_when_its_partition_goes_or_the_worker_stops),
 		ON_AN_ASKING_ROAD(a_question_that_sends_to_a_topic_leaves_no_answer_behind),
 		ON_AN_ASKING_ROAD(a_reload_during_the_question_loses_nobody),
+		cmocka_unit_test_setup_teardown(a_conversation_in_one_batch_is_decided_record_by_record, open_talking_road, close_road),
+		cmocka_unit_test_setup_teardown(a_conversation_that_stays_does_not_wait_for_the_question_of_another, open_talking_road, close_road),
+		cmocka_unit_test_setup_teardown(a_question_that_escalates_is_remembered_when_it_is_answered, open_talking_road, close_road),
 	};
 	return cmocka_run_group_tests_name("flow", tests, NULL, NULL);
 }

@@ -154,9 +154,13 @@ static bool look_near(struct cache_conn *conn, struct cache_slot *slot, enum cac
 	return true;
 }
 
-struct far_hits { /* what far_read fills in */
+enum { READ_AT_ONCE = FAR_BATCH / 2 };
+
+struct far_hits { /* what far_read fills in: slots that lead, then states */
 	struct cache_conn *conn;
-	struct cache_slot *slots[FAR_BATCH]; /* that lead and are asked for */
+	struct cache_slot *slots[READ_AT_ONCE];
+	struct cache_state *states[READ_AT_ONCE];
+	uint32_t slot_count, state_count;
 	const uint8_t *keys[FAR_BATCH];
 	struct arena *arena;
 	int64_t now_us;
@@ -167,37 +171,70 @@ static void take_far_hit(void *ctx, uint32_t index, struct str value, int64_t le
 {
 	struct far_hits *hits = ctx;
 	struct cache *cache = hits->conn->cache;
+	/* another machine's clock set the end of life: it cannot keep a value longer here than the configuration does */
+	if (left_ms > cache->longest_ttl_ms)
+		left_ms = cache->longest_ttl_ms;
+	near_put(cache->near, hits->keys[index], value, hits->now_us + left_ms * 1000, hits->now_us);
+	if (index >= hits->slot_count) {
+		hits->states[index - hits->slot_count]->value = arena_str(hits->arena, value);
+		return;
+	}
 	struct cache_slot *slot = hits->slots[index];
 	slot->value = arena_str(hits->arena, value);
 	slot->source = CACHE_FAR;
 	slot->leader = false;
-	/* another machine's clock set the end of life: it cannot keep a value longer here than the configuration does */
-	if (left_ms > cache->longest_ttl_ms)
-		left_ms = cache->longest_ttl_ms;
-	near_put(cache->near, slot->key, value, hits->now_us + left_ms * 1000, hits->now_us);
 	flight_release(cache->flight, slot->key, &hits->released);
 }
 
-static void read_batch(struct cache_conn *conn, struct cache_slot *slots, uint32_t count, struct arena *arena, int64_t now_us)
+static void pick_slots(struct far_hits *hits, struct cache_slot *slots, uint32_t count)
 {
-	struct cache *cache = conn->cache;
-	struct far_hits hits = {.conn = conn, .arena = arena, .now_us = now_us};
-	uint32_t asked = 0;
+	struct cache_conn *conn = hits->conn;
 	for (uint32_t i = 0; i < count; i++) {
 		struct cache_slot *slot = &slots[i];
-		if (look_near(conn, slot, slot->waited ? CACHE_SHARED : CACHE_NEAR, arena, now_us))
+		if (look_near(conn, slot, slot->waited ? CACHE_SHARED : CACHE_NEAR, hits->arena, hits->now_us))
 			continue;
 		slot->value = STR_NULL;
 		slot->source = CACHE_MISS;
-		slot->leader = flight_claim(cache->flight, slot->key, now_us, &hits.released) || (slot->waited && !slot->patient);
+		slot->leader = flight_claim(conn->cache->flight, slot->key, hits->now_us, &hits->released) || (slot->waited && !slot->patient);
 		if (!slot->leader)
 			continue;
-		hits.slots[asked] = slot;
-		hits.keys[asked++] = slot->key;
+		hits->keys[hits->slot_count] = slot->key;
+		hits->slots[hits->slot_count++] = slot;
 	}
+}
+
+static void pick_states(struct far_hits *hits, struct cache_state *states, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (!states[i].asked)
+			continue;
+		hits->keys[hits->slot_count + hits->state_count] = states[i].key;
+		hits->states[hits->state_count++] = &states[i];
+	}
+}
+
+/* What the far tier has no word of, or could not be asked for: this process may know it. */
+static void look_near_for_states(struct far_hits *hits)
+{
+	struct cache_conn *conn = hits->conn;
+	for (uint32_t i = 0; i < hits->state_count; i++) {
+		struct cache_state *state = hits->states[i];
+		size_t len;
+		if (state->value.data == NULL && near_get(conn->cache->near, state->key, hits->now_us, conn->value, &len))
+			state->value = arena_str(hits->arena, (struct str){conn->value, len});
+	}
+}
+
+static void read_batch(struct cache_conn *conn, struct cache_slot *slots, uint32_t count, struct cache_state *states, uint32_t state_count,
+                       struct arena *arena, int64_t now_us)
+{
+	struct far_hits hits = {.conn = conn, .arena = arena, .now_us = now_us};
+	pick_slots(&hits, slots, count);
+	pick_states(&hits, states, state_count);
 	if (conn->far != NULL)
-		far_read(conn->far, hits.keys, asked, take_far_hit, &hits, now_us);
-	resume(cache, &hits.released);
+		far_read(conn->far, hits.keys, hits.slot_count + hits.state_count, take_far_hit, &hits, now_us);
+	look_near_for_states(&hits);
+	resume(conn->cache, &hits.released);
 }
 
 /* Misses are counted when they are led: each prompt once, however often it is looked up. */
@@ -221,20 +258,33 @@ static void look_again(struct cache_conn *conn, struct cache_slot *slots, uint32
 	resume(cache, &released);
 }
 
-void cache_read(struct cache_conn *conn, struct cache_slot *slots, uint32_t count, struct arena *arena, int64_t now_us)
+/* How many of count are left from at on, at most a batch. */
+static uint32_t part_of(uint32_t count, uint32_t at)
+{
+	return at >= count ? 0 : count - at < READ_AT_ONCE ? count - at : READ_AT_ONCE;
+}
+
+void cache_read_states(struct cache_conn *conn, struct cache_slot *slots, uint32_t count, struct cache_state *states, uint32_t state_count,
+                       struct arena *arena, int64_t now_us)
 {
 	struct cache *cache = conn->cache;
+	for (uint32_t i = 0; i < state_count; i++)
+		states[i].value = STR_NULL;
 	for (uint32_t i = 0; !cache->enabled && i < count; i++) {
 		slots[i].source = CACHE_OFF;
 		slots[i].value = STR_NULL;
 		slots[i].leader = true;
 	}
-	for (uint32_t at = 0; cache->enabled && at < count; at += FAR_BATCH) {
-		uint32_t n = count - at < FAR_BATCH ? count - at : FAR_BATCH;
-		read_batch(conn, slots + at, n, arena, now_us);
-	}
+	for (uint32_t at = 0; cache->enabled && (at < count || at < state_count); at += READ_AT_ONCE)
+		read_batch(conn, at < count ? slots + at : NULL, part_of(count, at), at < state_count ? states + at : NULL, part_of(state_count, at),
+		           arena, now_us);
 	look_again(conn, slots, count, false, arena, now_us); /* twins of what the far tier has just brought */
 	count_slots(cache, slots, count);
+}
+
+void cache_read(struct cache_conn *conn, struct cache_slot *slots, uint32_t count, struct arena *arena, int64_t now_us)
+{
+	cache_read_states(conn, slots, count, NULL, 0, arena, now_us);
 }
 
 void cache_share(struct cache_conn *conn, struct cache_slot *slots, uint32_t count, struct arena *arena, int64_t now_us)

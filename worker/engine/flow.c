@@ -17,7 +17,9 @@
 
 #include "common/clock.h"
 #include "common/hmac.h"
+#include "worker/engine/lessons.h"
 #include "worker/job/job_pool.h"
+#include "worker/route/conversation.h"
 #include "worker/upstream/upstream.h"
 
 enum { MAX_WAITS = 2 }; /* for another's decision; then a record asks itself, whoever else does */
@@ -251,38 +253,24 @@ static void take_step(struct flow *flow, struct job *job, enum route_step step)
 	list_push(&flow->to_call, &job->link);
 }
 
-static bool take_cached(struct flow *flow, struct job *job, struct str value, enum cache_source source)
+static bool take_cached(struct job *job, struct str value, enum cache_source source)
 {
 	if (value.data == NULL || route_unpack(job->dec.policy, value, job) != RC_OK)
 		return false;
 	job->dec.cache = source;
-	dispatch(flow, job);
 	return true;
 }
 
-/* What the cache is to learn of a decided job; an empty value only gives the key's claim back. */
-static struct cache_entry lesson(struct flow *flow, const struct job *job)
+static void teach(struct flow *flow, const struct lessons *lessons)
 {
-	const struct cache_settings *cache = &flow->shop.settings->cache;
-	struct cache_entry entry = {.ttl_ms = job->dec.unsure ? cache->unsure_ttl_ms : cache->ttl_ms};
-	memcpy(entry.key, job->dec.prompt_hash, sizeof entry.key);
-	if (job->dec.route >= 0)
-		entry.value = arena_str(&flow->arena, route_pack(job->dec.policy, job)); /* the job may be gone before the write */
-	return entry;
-}
-
-/* Who leads a key always writes, if only that there is nothing to keep. */
-static void teach(struct flow *flow, struct job *job)
-{
-	struct cache_entry learnt = lesson(flow, job);
-	if (job->leads || learnt.value.data != NULL)
-		cache_write(flow->cache, &learnt, 1, flow->now_us);
-	job->leads = false;
+	if (lessons->count != 0)
+		cache_write(flow->cache, lessons->entries, lessons->count, flow->now_us);
 }
 
 struct batch {
 	struct job *jobs[FLOW_BATCH];
 	struct cache_slot slots[FLOW_BATCH];
+	struct cache_state states[FLOW_BATCH]; /* of the jobs' conversations */
 	uint32_t count;
 };
 
@@ -296,57 +284,84 @@ static void name_keys(struct flow *flow, struct list *decoded, struct batch *bat
 		cache_key(flow->cache, route_key_material(flow->policy, flow->scratch, job), slot->key);
 		job->dec.has_prompt_hash = shown;
 		memcpy(job->dec.prompt_hash, slot->key, sizeof job->dec.prompt_hash);
+		lessons_name_conversation(flow->cache, job, &batch->states[batch->count]);
 	}
 }
 
+/* Ends a job's decision: its conversation has a word, and those of it that come after in the batch hear that. */
+static void conclude(struct flow *flow, struct batch *batch, uint32_t at, struct lessons *lessons)
+{
+	const struct cache_entry *said = lessons_converse(lessons, flow->scratch, batch->jobs[at], &batch->states[at], &flow->arena);
+	for (uint32_t i = at + 1; said != NULL && i < batch->count; i++)
+		if (batch->states[i].asked && memcmp(batch->states[i].key, said->key, sizeof said->key) == 0)
+			batch->states[i].value = said->value;
+	take_step(flow, batch->jobs[at], ROUTE_DONE);
+}
+
+/* Asks the stages. slot: who leads its key teaches it, if only that there is nothing to keep. */
+static void ask_stages(struct flow *flow, struct batch *batch, uint32_t at, struct lessons *lessons)
+{
+	struct job *job = batch->jobs[at];
+	const struct cache_slot *slot = &batch->slots[at];
+	bool leads = slot->leader && slot->source != CACHE_OFF, rubbish = slot->value.data != NULL;
+	job->dec.cache = slot->source == CACHE_OFF ? CACHE_OFF : CACHE_MISS;
+	enum route_step step = route_decide(flow->policy, flow->scratch, job);
+	if (step == ROUTE_DONE && (leads || rubbish))
+		lessons_decision(lessons, &flow->shop.settings->cache, job, leads, &flow->arena);
+	job->leads = step != ROUTE_DONE && leads;
+	if (step == ROUTE_DONE)
+		conclude(flow, batch, at, lessons);
+	else
+		take_step(flow, job, step);
+}
+
+static void keep(struct batch *batch, uint32_t at, uint32_t *left)
+{
+	batch->jobs[*left] = batch->jobs[at];
+	batch->states[*left] = batch->states[at];
+	batch->slots[(*left)++] = batch->slots[at];
+}
+
 /* Known prompts are taken, those that this decider leads are decided and taught to the cache. What another job is deciding
- * right now (a twin in this batch, or another decider's) stays in the batch. */
+ * right now (a twin in this batch, or another decider's) stays in the batch, unless its conversation decides it. */
 static void settle(struct flow *flow, struct batch *batch)
 {
-	struct cache_entry lessons[FLOW_BATCH];
-	uint32_t lesson_count = 0, left = 0;
+	struct lessons lessons = {.count = 0};
+	uint32_t left = 0;
 	for (uint32_t i = 0; i < batch->count; i++) {
 		struct job *job = batch->jobs[i];
 		const struct cache_slot *slot = &batch->slots[i];
-		if (take_cached(flow, job, slot->value, slot->source))
-			continue;
-		if (!slot->leader && slot->value.data == NULL) {
-			batch->jobs[left] = job;
-			batch->slots[left++] = *slot;
-			continue;
-		}
-		job->dec.cache = slot->source == CACHE_OFF ? CACHE_OFF : CACHE_MISS;
-		enum route_step step = route_decide(flow->policy, flow->scratch, job);
-		if (step == ROUTE_DONE && slot->source != CACHE_OFF)
-			lessons[lesson_count++] = lesson(flow, job);
+		conversation_hear(flow->policy, job, batch->states[i].value);
+		if (take_cached(job, slot->value, slot->source))
+			conclude(flow, batch, i, &lessons);
+		else if (slot->leader || slot->value.data != NULL || conversation_stays(flow->policy, flow->scratch, job))
+			ask_stages(flow, batch, i, &lessons);
 		else
-			job->leads = slot->leader && slot->source != CACHE_OFF;
-		take_step(flow, job, step);
+			keep(batch, i, &left);
 	}
 	batch->count = left;
-	if (lesson_count != 0)
-		cache_write(flow->cache, lessons, lesson_count, flow->now_us);
+	teach(flow, &lessons);
 }
 
 /* Another job decides the prompt right now. Local stages cost less than waiting for it, a question does not. What can no longer
  * wait, because the other has just finished, stays in the batch. */
 static void wait_or_decide(struct flow *flow, struct batch *batch)
 {
+	struct lessons lessons = {.count = 0};
 	uint32_t left = 0;
 	for (uint32_t i = 0; i < batch->count; i++) {
 		struct job *job = batch->jobs[i];
 		if (!policy_asks(flow->policy)) {
-			job->dec.cache = CACHE_MISS;
-			take_step(flow, job, route_decide(flow->policy, flow->scratch, job));
+			conversation_hear(flow->policy, job, batch->states[i].value);
+			ask_stages(flow, batch, i, &lessons);
 			continue;
 		}
 		job->waits++;
-		if (cache_park(flow->shop.cache, batch->slots[i].key, &job->link, flow->now_us))
-			continue; /* another's from here on */
-		batch->jobs[left] = job;
-		batch->slots[left++] = batch->slots[i];
+		if (!cache_park(flow->shop.cache, batch->slots[i].key, &job->link, flow->now_us)) /* else another's from here on */
+			keep(batch, i, &left);
 	}
 	batch->count = left;
+	teach(flow, &lessons);
 }
 
 /* Each round a record waits once more at most, so there are few. */
@@ -359,7 +374,7 @@ static void decide(struct flow *flow, struct list *decoded)
 			batch.slots[i].waited = batch.jobs[i]->waits != 0;
 			batch.slots[i].patient = batch.jobs[i]->waits < MAX_WAITS;
 		}
-		cache_read(flow->cache, batch.slots, batch.count, &flow->arena, flow->now_us);
+		cache_read_states(flow->cache, batch.slots, batch.count, batch.states, batch.count, &flow->arena, flow->now_us);
 		settle(flow, &batch);
 		if (batch.count == 0)
 			break;
@@ -369,16 +384,27 @@ static void decide(struct flow *flow, struct list *decoded)
 	}
 }
 
-/* The job keeps the policy it was asked under, which a reload may have replaced meanwhile. */
+/* The job keeps the policy it was asked under, which a reload may have replaced meanwhile. Who leads a key always writes, if only
+ * that there is nothing to keep. */
 static void resume(struct flow *flow, struct job *job)
 {
+	struct route_scratch *now = flow->scratch;
 	bool old = job->dec.policy != flow->policy;
-	struct route_scratch *scratch = old ? route_scratch_new(job->dec.policy) : flow->scratch;
-	enum route_step step = route_resume(job->dec.policy, scratch, job);
 	if (old)
-		route_scratch_free(scratch);
-	if (step == ROUTE_DONE)
-		teach(flow, job);
+		flow->scratch = route_scratch_new(job->dec.policy);
+	enum route_step step = route_resume(job->dec.policy, flow->scratch, job);
+	if (step == ROUTE_DONE) {
+		struct lessons lessons = {.count = 0};
+		struct cache_state state;
+		lessons_name_conversation(flow->cache, job, &state);
+		lessons_decision(&lessons, &flow->shop.settings->cache, job, job->leads, &flow->arena);
+		(void)lessons_converse(&lessons, flow->scratch, job, &state, &flow->arena); /* nobody of it waits here */
+		job->leads = false;
+		teach(flow, &lessons);
+	}
+	if (old)
+		route_scratch_free(flow->scratch);
+	flow->scratch = now;
 	take_step(flow, job, step);
 }
 
@@ -424,6 +450,17 @@ static void encode(struct flow *flow, struct job *job)
 
 /* ---- the road -------------------------------------------------------------------------------------------------------- */
 
+/* Others wait for what it was to find out. */
+static void give_up_lead(struct flow *flow, struct job *job)
+{
+	struct lessons lessons = {.count = 0};
+	if (!job->leads)
+		return;
+	lessons_decision(&lessons, &flow->shop.settings->cache, job, true, &flow->arena);
+	job->leads = false;
+	teach(flow, &lessons);
+}
+
 static void enter(struct flow *flow, struct job *job, struct list *decoded)
 {
 	switch (job->state) {
@@ -437,8 +474,7 @@ static void enter(struct flow *flow, struct job *job, struct list *decoded)
 		take_up_again(flow, job, decoded);
 		break;
 	case JOB_DROPPED: /* its partition went to another worker before an answer */
-		if (job->leads)
-			teach(flow, job);
+		give_up_lead(flow, job);
 		list_push(&flow->to_hand_back, &job->link);
 		break;
 	default: /* ANSWERED, FAILED, EXPIRED, FORWARDED to a park topic: back from a pool, or refused by the broker */

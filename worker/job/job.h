@@ -131,6 +131,7 @@ struct decision {
 	const uint16_t *models; /* after route_admit: who is asked, in order */
 	uint32_t model_count;
 	struct route_work *work; /* route's own between its steps; in the job's arena */
+	struct conversation *conversation; /* likewise: what it was through before this record; NULL: nobody has asked yet */
 };
 
 /* Whether guards let this model (index in settings.models) see the record: asked before every call, whatever its purpose. A

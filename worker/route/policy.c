@@ -20,7 +20,7 @@ enum { DECISION_CODE_VERSION = 1 };
 
 struct policy_settings {
 	struct str name;
-	const struct node *baseline, *when_unsure, *routes, *stages, *languages, *costs, *guards;
+	const struct node *baseline, *when_unsure, *routes, *stages, *languages, *costs, *guards, *sticky;
 	struct text_rules text;
 };
 
@@ -64,6 +64,8 @@ static const struct config_option policy_options[] = {
 	{.name = "languages", KEEP(languages), .doc = "The languages the policy was measured in; learned stages pass on others."},
 	{.name = "routes", KEEP(routes), .required = true, .doc = "Where texts can go."},
 	{.name = "costs", KEEP(costs), .doc = "What errors cost, for eval and calibrate: {careful->quick: 25.00, default: 1}."},
+	{.name = "sticky", KEEP(sticky),
+	 .doc = "Conversations that were escalated stay so: {by: conversation_id, turns: 6, routes: [careful], ttl: 24h}."},
 	{.name = "stages", KEEP(stages), .doc = "Asked in this order; the first confident one decides."},
 	{.name = "guards", KEEP(guards), .doc = "Which models may see a record, over all of it and whatever its route."},
 	{.name = NULL},
@@ -261,6 +263,8 @@ static enum rc compile(struct policy *policy, const struct settings *settings, c
 	if (rc != RC_OK)
 		return rc;
 	rc = guards_parse(policy, settings, s.guards, brief, &decision, err);
+	if (rc == RC_OK)
+		rc = conversation_parse(policy, s.sticky, brief, &decision, err);
 	if (rc != RC_OK)
 		return rc;
 	policy_hash(&decision, policy->decision_version);

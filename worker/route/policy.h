@@ -41,6 +41,15 @@ struct policy_inputs {
 	uint32_t attribute_count;
 };
 
+/* What is remembered from one record of a conversation to the next (conversation.h). */
+struct conversation_rules {
+	struct str by;   /* the attribute that names it; data NULL: conversation_id */
+	uint32_t turns;  /* that it stays; 0: it does not */
+	bool *sticky;    /* by route: those it stays with */
+	int64_t ttl_ms;  /* how long the state is kept after the last record */
+	bool bounded;    /* some route may not clarify for ever */
+};
+
 struct policy {
 	atomic_uint refs;
 	struct arena arena;
@@ -52,6 +61,7 @@ struct policy {
 	uint32_t route_count;
 	const struct node **route_examples; /* by route, while the policy is loaded: the file it names, or NULL */
 	bool examples_read;                 /* some stage reads those files */
+	const struct node **route_then;     /* likewise: what it says of `then`, or NULL */
 	int when_unsure, baseline;
 	double *costs; /* of errors, for measuring; NULL: none (costs.h) */
 	uint32_t languages; /* bit i: language_at(i); 0: any */
@@ -59,14 +69,19 @@ struct policy {
 	uint32_t stage_count;
 	bool asks; /* some stage asks a model */
 	struct policy_inputs inputs;
+	struct conversation_rules conversation;
 	struct guards *guards; /* NULL: none */
 	struct guarded_model *models; /* by index in settings */
 	uint32_t model_count;
 	struct buf warnings;
 };
 
-/* route.c: the decision goes to when_unsure, for this reason. */
+/* route.c: the decision goes to that route, by that stage; and to when_unsure, for this reason. */
+void route_settle(const struct policy *policy, struct decision *dec, int route, const char *stage);
 void route_settle_unsure(const struct policy *policy, struct job *job, struct str why);
+
+/* conversation.c: the decision is that the record stays, as conversation_stays has just said. */
+void conversation_stay(const struct policy *policy, struct job *job);
 
 /* By name; -1 when there is none. */
 int policy_find_route(const struct policy *policy, struct str name);

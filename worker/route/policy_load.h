@@ -12,6 +12,9 @@
 enum rc policy_routes_parse(struct policy *policy, const struct settings *settings, const struct node *node, struct arena *brief,
                             struct canon *canon, struct err *err);
 
+/* conversation_parse.c: `sticky` (node; NULL: none) and what routes say of conversations, when all routes and when_unsure are known. */
+enum rc conversation_parse(struct policy *policy, const struct node *node, struct arena *brief, struct canon *canon, struct err *err);
+
 /* The model named at node: its index in settings; RC_BAD_INPUT with "did you mean". */
 enum rc policy_refer_model(const struct settings *settings, const struct node *node, int *ret, struct err *err);
 

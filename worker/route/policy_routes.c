@@ -11,9 +11,10 @@
 
 struct route_settings {
 	struct str name, topic, description;
-	const struct node *models, *on_error, *system, *prompt, *examples, *response_format;
+	const struct node *models, *on_error, *system, *prompt, *examples, *response_format, *then;
 	int kind;
 	int64_t max_tokens, timeout_ms;
+	uint32_t max_per_conversation;
 	double temperature;
 };
 enum { KIND_ANSWER, KIND_CLARIFICATION };
@@ -30,6 +31,9 @@ static const struct config_option route_options[] = {
 	 .doc = "A Kafka topic instead of models, for example of a review desk."},
 	{.name = "kind", .kind = OPTION_ENUM, .offset = offsetof(struct route_settings, kind), .fallback = "answer",
 	 .choices = "answer|clarification", .doc = "clarification: the model asks back; the response says so."},
+	{.name = "max_per_conversation", .kind = OPTION_U32, .offset = offsetof(struct route_settings, max_per_conversation), .min = 1, .max = 100,
+	 .doc = "kind clarification: how often a conversation is asked back, by any route; default: without end."},
+	{.name = "then", KEEP(then), .doc = "The route after max_per_conversation, for example to people; default: when_unsure."},
 	{.name = "system", KEEP(system), .doc = "System prompt: a file (.md, .txt) beside the policy, or the text itself."},
 	{.name = "prompt", KEEP(prompt),
 	 .doc = "Template of the user message: {text}, {attributes.NAME}, {tenant}, {id}; a file (.md, .txt) or the text itself."},
@@ -140,7 +144,7 @@ static enum rc read_prompts(struct policy *policy, const struct route_settings *
 static enum rc check_shape(const struct node *node, const struct route_settings *s, struct err *err)
 {
 	static const char *const of_models[] = {"models", "on_error", "system", "prompt", "max_tokens", "temperature", "response_format",
-	                                        "timeout", "kind"};
+	                                        "timeout", "kind", "max_per_conversation", "then"};
 	if (s->topic.data == NULL && s->models == NULL)
 		return config_error(node, err, "the route %.*s has neither models nor a topic", STR_ARG(s->name));
 	if (s->topic.data != NULL && s->topic.len == 0)
@@ -215,6 +219,9 @@ static enum rc parse_route(struct policy *policy, const struct settings *setting
 	if (route->description.len > POLICY_MAX_DESCRIPTION)
 		return config_error(config_get(node, "description"), err, "a description has at most %d bytes", POLICY_MAX_DESCRIPTION);
 	route->clarification = s.kind == KIND_CLARIFICATION;
+	route->max_per_conversation = s.max_per_conversation;
+	if (route->max_per_conversation != 0 && !route->clarification)
+		return config_error(config_get(node, "max_per_conversation"), err, "max_per_conversation is for routes of kind clarification");
 	route->max_tokens = s.max_tokens;
 	route->timeout_ms = s.timeout_ms;
 	route->temperature = config_get(node, "temperature") != NULL ? s.temperature : NAN;
@@ -226,6 +233,7 @@ static enum rc parse_route(struct policy *policy, const struct settings *setting
 	if (rc == RC_OK)
 		rc = read_prompts(policy, &s, route, brief, err);
 	policy->route_examples[policy->route_count] = s.examples;
+	policy->route_then[policy->route_count] = s.then;
 	if (rc == RC_OK) {
 		add_canon(policy, settings, route, canon);
 		policy->route_count++;
@@ -242,6 +250,7 @@ enum rc policy_routes_parse(struct policy *policy, const struct settings *settin
 		return config_error(node, err, "there are more than %d routes", POLICY_MAX_ROUTES);
 	policy->routes = arena_array(&policy->arena, node->count, sizeof *policy->routes);
 	policy->route_examples = arena_array(brief, node->count, sizeof *policy->route_examples);
+	policy->route_then = arena_array(brief, node->count, sizeof *policy->route_then);
 	policy->reachable = arena_array(&policy->arena, node->count, sizeof *policy->reachable);
 	enum rc rc = RC_OK;
 	for (unsigned i = 0; i < node->count && rc == RC_OK; i++)

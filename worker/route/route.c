@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "worker/route/conversation.h"
 #include "worker/route/inspect.h"
 #include "worker/route/guard.h"
 #include "worker/route/language.h"
@@ -105,7 +106,7 @@ struct str route_key_material(const struct policy *policy, struct route_scratch 
 	return buf_view(&canon.buf);
 }
 
-static void settle(const struct policy *policy, struct decision *dec, int route, const char *stage)
+void route_settle(const struct policy *policy, struct decision *dec, int route, const char *stage)
 {
 	dec->route = route;
 	dec->route_name = policy->routes[route].name;
@@ -115,7 +116,7 @@ static void settle(const struct policy *policy, struct decision *dec, int route,
 
 static void decided(const struct policy *policy, struct decision *dec, int route, const struct stage_trace *t)
 {
-	settle(policy, dec, route, t->stage);
+	route_settle(policy, dec, route, t->stage);
 	dec->label = t->label.data != NULL ? t->label : dec->route_name;
 	dec->runner_up = t->runner_up;
 	dec->confidence = t->score;
@@ -152,7 +153,7 @@ static struct str unsure_reason(const struct decision *dec, struct arena *arena)
 void route_settle_unsure(const struct policy *policy, struct job *job, struct str why)
 {
 	struct decision *dec = &job->dec;
-	settle(policy, dec, policy->when_unsure, ROUTE_WHEN_UNSURE);
+	route_settle(policy, dec, policy->when_unsure, ROUTE_WHEN_UNSURE);
 	dec->unsure = true;
 	dec->unsure_reason = why;
 	dec->reason = why;
@@ -196,11 +197,15 @@ static enum verdict ask_stage(const struct policy *policy, struct route_scratch 
 	return trace->verdict;
 }
 
-/* From stage number at on. */
+/* From stage number at on. A conversation goes before the first stage that is not the rules. */
 static enum route_step run(const struct policy *policy, struct route_scratch *scratch, struct job *job, uint32_t at, bool resumed)
 {
 	for (; at < policy->stage_count; at++, resumed = false) {
 		struct stage_turn turn = {.route = -1};
+		if (!resumed && policy->stages[at].ops != &rules_stage && conversation_stays(policy, scratch, job)) {
+			conversation_stay(policy, job);
+			return ROUTE_DONE;
+		}
 		enum verdict verdict = ask_stage(policy, scratch, job, at, resumed, &turn);
 		if (verdict == VERDICT_ASK)
 			return ROUTE_ASK;
@@ -209,7 +214,10 @@ static enum route_step run(const struct policy *policy, struct route_scratch *sc
 			return ROUTE_DONE;
 		}
 	}
-	route_settle_unsure(policy, job, unsure_reason(&job->dec, &job->arena));
+	if (conversation_stays(policy, scratch, job))
+		conversation_stay(policy, job);
+	else
+		route_settle_unsure(policy, job, unsure_reason(&job->dec, &job->arena));
 	return ROUTE_DONE;
 }
 

@@ -23,6 +23,8 @@ struct route {
 	uint32_t model_count;
 	struct str topic; /* data NULL: a model route; else the destination topic */
 	bool clarification;
+	uint32_t max_per_conversation; /* of clarifications; 0: any number */
+	int then;                      /* the route after that many */
 	struct str system;   /* prompt text; data NULL: none */
 	struct str template; /* with {text}, {attributes.NAME}, {tenant}, {id}; data NULL: messages go as they are */
 	struct str prompt_version; /* short hex over system, template and parameters */
