@@ -196,7 +196,7 @@ static enum rc replace(const struct building *b, const struct node *node, struct
 			return rc;
 		guard->models[guard->model_count++] = (uint16_t)model;
 		guard->forbidden[model / 64] &= ~(UINT64_C(1) << (model % 64));
-		buf_printf(&words, "%s%.*s", i == 0 ? "served by " : ", then ", STR_ARG(names.items[i]));
+		buf_printf(&words, "%s%.*s", i == 0 ? "no model but " : ", then ", STR_ARG(names.items[i]));
 	}
 	guard->effect = buf_view(&words);
 	return rc;
