@@ -82,6 +82,10 @@ put("answer", "error", b'{"error":{"message":"quota","type":"insufficient_quota"
 put("answer", "seconds", b"120\x001500")
 put("answer", "date", b"Sun, 06 Nov 1994 08:49:37 GMT\0")
 
+put("pii", "bank", "DE89 3704 0044 0532 0130 00, 4024\u20110056\u20118359\u20110486, ssn 531-21-7351".encode())
+put("pii", "reach", "a.b@c-d.org, x (at) y (dot) de, +49 (0) 170 1234567, (030) 901 820, call 5550132987".encode())
+put("pii", "net", b"9.9.9.9 2001:db8::1 v1.2.3.4 http://u:pw12@h/ git@github.com:a/b")
+put("pii", "keys", b"password is Tr0ub4dor3, sk\x2d0123456789abcdefghij, ey\x4ahbGciOiJI.ey\x4ahbGciOiJI.abc, -----BEGIN PRIVATE KEY-----")
 put("text", "html", b"<p>Hello <b>World</b><script>x</script> &amp; more</p>")
 put("text", "mail", "Bitte um R\u00fcckruf.\n\n> Am Montag schrieb A:\n> Text\n-- \nB".encode())
 put("text", "scripts", "\u041f\u0440\u0438\u0432\u0435\u0442 \u4f60\u597d \ufb01\u00c5\u0130 e\u0301\u200b".encode())

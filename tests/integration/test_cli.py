@@ -153,6 +153,33 @@ def test_explain_tells_the_rule_the_route_and_the_models(files):
     assert unsure["unsure"] is True
 
 
+GUARDS = """\
+guards:
+  - {name: cards, when: {pii: card}, not_models: [small]}
+  - {name: closed, when: {tenant: initech}, reject: true}
+"""
+
+
+def test_explain_shows_the_guards_and_check_config_warns_of_those_that_empty_a_route(files):
+    two = GOOD.replace("policy:", "  - {name: other, provider: openai, base_url: 'http://localhost:8001/v1', price: free}\npolicy:")
+    config = files(config=two, policy=SMALL_POLICY + GUARDS)
+    done = pointsman("explain", "-c", config, "My printer ate 4024 0056 8359 0486")
+    assert done.returncode == 0, done.stderr
+    assert "guard        cards: card in message 1 of 1; small may not see it" in done.stdout
+    assert "none: the record would be rejected" in done.stdout and "8359" not in done.stdout
+    answer = json.loads(pointsman("explain", "-c", config, "--json", "My printer ate 4024 0056 8359 0486").stdout)
+    assert answer["models"] == [] and answer["guards"][0]["name"] == "cards" and "guards leave no model" in answer["reason"]
+    closed = pointsman("explain", "-c", config, "--tenant", "initech", "My printer")
+    assert closed.returncode == 0 and "rejected     guard closed: tenant initech; rejected" in closed.stdout
+    answer = json.loads(pointsman("explain", "-c", config, "--json", "--tenant", "initech", "My printer").stdout)
+    assert answer["outcome"] == "guard" and answer["guards"] == [{"name": "closed", "effect": "tenant initech; rejected"}]
+    done = pointsman("check-config", "-c", config)
+    assert done.returncode == 0, done.stderr
+    assert "guard cards leaves route only no model" in done.stdout + done.stderr
+    done = pointsman("check-config", "-c", files(config=two, policy=SMALL_POLICY + GUARDS.replace("pii: card", "pii: crad")))
+    assert done.returncode == 3 and 'did you mean "card"?' in done.stderr
+
+
 def test_explain_needs_no_secret_and_check_config_says_which_is_missing(files):
     secrets = "redis: {url: 'redis://localhost', password_file: nowhere}\ncache: {secret_env: NOT_SET_ANYWHERE}\n"
     config = files(config=GOOD.replace("    model: m\n", "    api_key_env: NOT_SET_EITHER\n") + secrets)

@@ -111,6 +111,7 @@ static void every_setting_arrives_in_its_field(void **state)
 		"    connect_timeout: 250ms\n"
 		"    max_answer_bytes: 2 MB\n"
 		"    tags: {region: eu}\n"
+		"    context_tokens: 32k\n"
 		"    allow_addresses: [link-local]\n"
 		"  - {name: big, base_url: 'http://b/v1', price: {input: 3, cached: 0.3, output: 15}}\n"
 		"policy: /etc/p.yaml\n"
@@ -145,6 +146,7 @@ static void every_setting_arrives_in_its_field(void **state)
 	assert_true(m->concurrency == 256 && m->timeout_ms == 1500 && m->connect_timeout_ms == 250);
 	assert_true(m->max_waiting == 2000 && m->when_full == FULL_PARK && str_is(m->park_topic, "later"));
 	assert_true(settings_is_park_topic(&s, STR("later")) && !settings_is_park_topic(&s, STR("t1")));
+	assert_int_equal(m->context_tokens, 32000);
 	assert_true(m->max_answer_bytes == 2000000 && m->allow_addresses.count == 1);
 	assert_true(str_is(m->headers.items[0].name, "x-team") && str_is(m->query.items[0].value, "2024-10-21") && m->at->line == 27);
 	assert_true(s.models[1].price.cached == 0.3 && settings_model(&s, STR("big")) == 1);
@@ -308,6 +310,7 @@ static void the_example_loads_and_so_does_every_line_of_it_uncommented(void **st
 		assert_int_equal(setenv(names[i], "a-secret-value", 1), 0);
 	if (settings_parse("all.yaml", buf_view(&all), &s, &err) != RC_OK)
 		fail_msg("%s", err.text);
+	assert_int_equal(s.models[0].context_tokens, 32768);
 	assert_true(str_is(s.models[0].tags.items[0].value, "eu") && str_is(s.kafka.instance, "triage-0") && str_is(s.cache.secret, "a-secret-value"));
 
 	struct buf effective;

@@ -2,11 +2,11 @@
  * pii_iban.c: international bank account numbers (ISO 13616).
  *
  * The one idea: country, length, the country's own pattern of digits and letters and the checksum (ISO 7064, MOD 97-10) together
- * leave next to nothing to chance, so spaces and dashes may stand anywhere between the characters. Patterns: the SWIFT registry.
+ * leave next to nothing to chance, so spaces, dashes and line ends may stand anywhere between the characters. Patterns: the SWIFT registry.
  */
 #include "worker/route/pii_unit.h"
 
-enum { BREAKS_MAX = 2 /* separators in a row */ };
+enum { BREAKS_MAX = 3 /* separators in a row */ };
 
 /* n: digits, a: letters, c: either; behind the country and the two check digits. */
 static const struct country {
@@ -52,7 +52,7 @@ static int read_one(struct reader *r)
 	size_t at = r->next, next = at;
 	for (unsigned breaks = 0; breaks <= BREAKS_MAX; breaks++, at = next) {
 		int c = pii_unit(r->t, at, &next);
-		if (c != ' ' && c != '-' && c != '.') {
+		if (c != ' ' && c != '-' && c != '.' && c != '\n' && c != '\r' && c != '\t') {
 			r->next = next;
 			return pii_is_alnum(c) ? upper(c) : 0;
 		}

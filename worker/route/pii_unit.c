@@ -54,6 +54,14 @@ static int three_bytes(unsigned char a, unsigned char b, unsigned char c)
 	return b == 0xB9 && c == 0xA3 ? '-' : UNIT_OTHER;
 }
 
+static bool space_of_html(const struct pii_text *t, size_t at, size_t *ret_next)
+{
+	struct str rest = {t->text.data + at, t->text.len - at};
+	bool space = str_starts(rest, STR("&nbsp;")) || str_starts(rest, STR("&#160;"));
+	*ret_next = space ? at + 6 : at + 1;
+	return space;
+}
+
 int pii_unit(struct pii_text *t, size_t at, size_t *ret_next)
 {
 	const unsigned char *s = (const unsigned char *)t->text.data;
@@ -63,6 +71,8 @@ int pii_unit(struct pii_text *t, size_t at, size_t *ret_next)
 		size_t left = t->text.len - at;
 		size_t bytes = a < 0x80 ? 1 : a < 0xE0 ? 2 : a < 0xF0 ? 3 : 4;
 		*ret_next = at + (bytes < left ? bytes : left);
+		if (a == '&' && space_of_html(t, at, ret_next))
+			return ' ';
 		if (a < 0x80)
 			return a;
 		int c = bytes == 2 && left >= 2 ? two_bytes(a, s[at + 1]) : bytes == 3 && left >= 3 ? three_bytes(a, s[at + 1], s[at + 2]) : UNIT_OTHER;

@@ -14,7 +14,7 @@ struct pii_text {
 
 enum { UNIT_END = -1, UNIT_OTHER = 0x100 };
 
-/* The character at byte `at` as ASCII: digits of other scripts and full-width forms are digits and letters, all spaces are ' ',
+/* The character at byte `at` as ASCII: digits of other scripts and full-width forms are digits and letters, all spaces (HTML's too) are ' ',
  * all dashes '-'; what shows nothing (soft hyphens, zero-width characters) is skipped. UNIT_OTHER: anything else. *ret_next is
  * the byte behind it. */
 int pii_unit(struct pii_text *t, size_t at, size_t *ret_next);
