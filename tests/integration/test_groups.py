@@ -71,6 +71,19 @@ def test_a_policy_names_the_group_and_sends_what_is_far_to_the_careful_route(bac
     assert "group        g" in run("explain", "-c", config, "the board met").stdout
 
 
+def test_rows_of_one_label_are_taken_where_that_is_asked_for(tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"text": t, "label": kind}) + "\n" for kind, texts in KINDS.items() for t in texts))
+    only = tmp_path / "only.jsonl"
+    only.write_text("".join(json.dumps({"text": t}) + "\n" for t in KINDS["recipes"]))
+    told = run("train", "--groups", rows, "--label", "recipes", "-o", tmp_path / "a.pmv", "--json")
+    assert told.returncode == 0, told.stderr
+    assert (json.loads(told.stdout)["rows"], json.loads(told.stdout)["rows_of_other_labels"]) == (5, 5)
+    assert run("train", "--groups", only, "-o", tmp_path / "b.pmv").returncode == 0
+    assert (tmp_path / "a.pmv").read_bytes() == (tmp_path / "b.pmv").read_bytes()
+    assert run("train", "--groups", rows, "--label", "none", "-o", tmp_path / "c.pmv").returncode == 3
+
+
 def test_given_embeddings_are_grouped_too(tmp_path):
     rows = tmp_path / "given.jsonl"
     vectors = [[1, 0.1 * (i % 3)] if i % 2 else [0.1 * (i % 3), 1] for i in range(40)]

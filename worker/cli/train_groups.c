@@ -32,6 +32,7 @@ static const char help[] =
     "  -o, --out FILE          the groups; written whole or not at all\n"
     "  -c, --config FILE       read the texts as this configuration's policy does (its text.max_chars too)\n"
     "  -f, --field NAME=PATH   a field stands elsewhere: text=document.body\n"
+    "      --label NAME        only rows with this label: those that the cheaper model is trusted with\n"
     "  -k, --count N           so many groups; else so many as lie clearest apart, at most 256\n"
     "      --windows N         of a long text (3: head, middle, tail)\n"
     "      --given             the rows' own embeddings instead of the table in this program\n"
@@ -43,7 +44,7 @@ static const char help[] =
     "example: pointsman train --groups backlog.jsonl -f text=body -o models/groups.pmv\n";
 
 struct asked {
-	const char *config, *out;
+	const char *config, *out, *label;
 	struct dataset_field fields[DATASET_MAX_FIELDS];
 	int64_t seed, count, windows;
 	bool json;
@@ -62,7 +63,7 @@ struct work {
 	struct group_learn *learn; /* NULL until the first vector */
 	struct kept *kept;
 	uint32_t count, cap;
-	int64_t without;
+	int64_t without, other; /* other: rows of another label */
 	struct cli_progress bar;
 };
 
@@ -101,6 +102,10 @@ static void keep(struct work *w, const struct row_vector *row)
 static bool see(void *ctx, const struct row_vector *row, struct err *err)
 {
 	struct work *w = ctx;
+	if (w->asked->label != NULL && !str_is(row->row->label, w->asked->label)) {
+		w->other++;
+		return true;
+	}
 	if (w->learn == NULL)
 		begin(w);
 	if (w->setup.dim == 0 || w->setup.dim > GROUPS_MAX_DIM)
@@ -123,6 +128,7 @@ static void tell_json(const struct work *w, const struct group_learn_report *r, 
 	json_member_i64(&out, "held_out", r->held_out);
 	json_member_i64(&out, "bad_rows", w->asked->rows.bad);
 	json_member_i64(&out, "rows_without_vector", w->without);
+	json_member_i64(&out, "rows_of_other_labels", w->other);
 	json_member_bool(&out, "sampled", r->sampled);
 	json_member_double(&out, "mean_cosine", r->mean_cosine);
 	json_member_double(&out, "silhouette", r->silhouette);
@@ -157,6 +163,8 @@ static void tell(const struct work *w, const struct group_learn_report *r, size_
 		cli_table_row(table, (const char *const[]){g->name.data, rows, far, line, w->kept[g->central].text});
 	}
 	printf("learned       %u rows, %u kept aside%s\n", r->rows - r->held_out, r->held_out, r->sampled ? " (of more than fits, a sample)" : "");
+	if (w->other != 0)
+		printf("left out      %lld rows of other labels than %s\n", (long long)w->other, w->asked->label);
 	if (w->without + w->asked->rows.bad != 0)
 		printf("left out      %lld rows without a word that is known, %lld that could not be read\n", (long long)w->without,
 		       (long long)w->asked->rows.bad);
@@ -242,7 +250,8 @@ int train_groups(const struct command *train, int argc, char **argv)
 	static const struct option longs[] = {{"groups", no_argument, NULL, 'g'},       {"config", required_argument, NULL, 'c'},
 	                                      {"field", required_argument, NULL, 'f'},  {"out", required_argument, NULL, 'o'},
 	                                      {"count", required_argument, NULL, 'k'},  {"windows", required_argument, NULL, 'w'},
-	                                      {"given", no_argument, NULL, 'v'},        {"seed", required_argument, NULL, 's'},
+	                                      {"given", no_argument, NULL, 'v'},        {"label", required_argument, NULL, 'l'},
+	                                      {"seed", required_argument, NULL, 's'},
 	                                      {"skip-bad", no_argument, NULL, 'b'},     {"json", no_argument, NULL, 'j'},
 	                                      {"help", no_argument, NULL, 'h'},         {0}};
 	const struct command self = {train->name, train->summary, help, train->run};
@@ -256,6 +265,8 @@ int train_groups(const struct command *train, int argc, char **argv)
 			asked.config = optarg;
 		else if (c == 'o')
 			asked.out = optarg;
+		else if (c == 'l')
+			asked.label = optarg;
 		else if (c == 'j')
 			asked.json = true;
 		else if (c == 'v')
