@@ -39,7 +39,7 @@ def test_each_row_has_its_line_and_two_runs_are_the_same(rows, tmp_path):
     assert told.returncode == 0, told.stderr
     lines = [json.loads(line) for line in told.stdout.splitlines()]
     assert [line["id"] for line in lines] == [f"t-{i}" for i in range(len(TEXTS))]
-    assert lines[3]["embedding"] is None and "1 without a word" in told.stderr
+    assert lines[3]["embedding"] is None and "1 without a vector" in told.stderr
     assert lines[0]["embedding"] == lines[1]["embedding"] != lines[2]["embedding"]
     assert all(abs(sum(x * x for x in line["embedding"]) - 1) < 1e-5 for line in lines if line["embedding"])
     out = tmp_path / "v.jsonl"
@@ -171,6 +171,30 @@ def test_avro_records_of_a_registry_are_filled(deployment, target, registry):
         again = io.BytesIO()
         fastavro.schemaless_writer(again, parsed, {**filled, "embedding": None})
         assert got.value[:5] + again.getvalue() == before[got.key]
+
+
+def test_a_model_of_the_configuration_embeds_what_guards_let_it_see(deployment, target, modelsim):
+    first = deployment.config["models"][0]
+    home = {**first, "name": "home", "tags": {"region": "eu"}}
+    deployment.configure(models=[home, *deployment.config["models"], {**first, "name": "embed", "model": "embed-1"}])
+    guards = [{"name": "stays", "when": {"keywords": ["secret"]}, "only_models": {"region": "eu"}}]
+    routes = [{"name": "a", "models": ["home"]}]
+    worker = deployment.worker({"routes": routes, "stages": [], "guards": guards})
+    texts = ["where is my card", "a secret of the house", "reset the pin"]
+    rows = worker.folder / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"id": str(i), "text": t}) + "\n" for i, t in enumerate(texts)))
+    told = subprocess.run([BINARY, "embed", rows, "-c", worker.path, "--remote", "embed", "--near-duplicates", "1", "-o", worker.folder / "v.jsonl"],
+                          capture_output=True, text=True, timeout=60, env=worker.environment())
+    assert told.returncode == 0, told.stderr
+    vectors = [json.loads(line)["embedding"] for line in (worker.folder / "v.jsonl").read_text().splitlines()]
+    assert [v and len(v) for v in vectors] == [384, None, 384] and vectors[0] != vectors[2]
+    assert modelsim.stats()["embeddings"] == 2 and "1 rows kept from it by guards" in told.stderr
+    deployment.send([json.dumps({"id": str(i), "prompt": t}).encode() for i, t in enumerate(texts)])
+    report = embed(worker, deployment.input, target, "--remote", "embed")
+    assert (report["copied"], report["filled"]) == (3, 2) and modelsim.stats()["embeddings"] == 4
+    got = {json.loads(g.value)["id"]: json.loads(g.value).get("embedding") for g in read(deployment.kafka, target)}
+    assert got == {"0": vectors[0], "1": None, "2": vectors[2]}
+    assert "no model" in embed(worker, deployment.input, target, "--remote", "nobody", code=2)
 
 
 @pytest.mark.parametrize("point", ["after_produce:2", "after_send_offsets:2"])

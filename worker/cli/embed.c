@@ -17,13 +17,14 @@ static const char help[] =
     "\n"
     "Computes embeddings ahead, with the table in this program: the vectors that the outlier stage computes, and with the\n"
     "same number of windows (1 by default there) the semantic stage; `embedder: given` then decides alike. Nothing is\n"
-    "called.\n"
+    "called, but by --remote.\n"
     "\n"
     "A data set (JSON Lines, CSV with a header, or - for standard input; field text, prompt or messages) becomes one\n"
     "line a row: {\"id\": ..., \"embedding\": [...]}; null where a text has no word that the table knows.\n"
     "\n"
     "  -c, --config FILE        read the texts as this configuration's policy does (text.use, strip, max_chars)\n"
     "      --static             without a configuration: the last user message, whole (the default)\n"
+    "      --remote MODEL       by an embedding model of the configuration, one call a row; guards hold here as well\n"
     "  -f, --field NAME=PATH    a field stands elsewhere: text=ticket.body, id=ticket.number\n"
     "  -o, --out FILE           instead of standard output; written whole or not at all\n"
     "      --base64             each vector as base64 of little-endian floats: a third of the size\n"
@@ -54,6 +55,7 @@ struct work {
 	struct embed_row *rows;
 	uint32_t count, cap;
 	int64_t without;
+	uint32_t early; /* rows without a vector before the first one */
 };
 
 static void remember(struct work *w, const struct row_vector *row)
@@ -63,8 +65,15 @@ static void remember(struct work *w, const struct row_vector *row)
 		w->rows = heap_resize(w->rows, w->cap, sizeof *w->rows);
 	}
 	w->rows[w->count++] = (struct embed_row){row->row->line, arena_cstr(&w->ids, row->row->req.id), row->tokens_est};
-	if (w->repeats == NULL)
+	if (w->repeats == NULL && row->values == NULL) {
+		w->early++; /* how long vectors are is not known yet */
+		return;
+	}
+	if (w->repeats == NULL) {
 		w->repeats = near_duplicates_new(w->asked->rows.dim, w->asked->near);
+		for (uint32_t i = 0; i < w->early; i++)
+			near_duplicates_add(w->repeats, NULL);
+	}
 	near_duplicates_add(w->repeats, row->values);
 }
 
@@ -111,10 +120,14 @@ static void tell(const struct work *w, const struct model_settings *model)
 		near_duplicates_end(w->repeats);
 		embed_tell_repeats(&(struct embed_repeats){w->repeats, w->rows, w->asked->near, model}, w->asked->json);
 	}
-	fprintf(stderr, "pointsman embed: %lld rows, %u numbers each, by the table %.*s", (long long)rows->rows, rows->dim,
-	        STR_ARG(static_model_version(rows->model)));
+	fprintf(stderr, "pointsman embed: %lld rows, %u numbers each, by ", (long long)rows->rows, rows->dim);
+	if (rows->remote != NULL)
+		fprintf(stderr, "%s: %lld calls, %lld tokens, $%.4f; %lld rows kept from it by guards", w->asked->remote, (long long)rows->remote->calls,
+		        (long long)rows->remote->input_tokens, rows->remote->cost_usd, (long long)rows->remote->kept_back);
+	else
+		fprintf(stderr, "the table %.*s", STR_ARG(static_model_version(rows->model)));
 	if (w->without != 0)
-		fprintf(stderr, "; %lld without a word that it knows", (long long)w->without);
+		fprintf(stderr, "; %lld without a vector%s", (long long)w->without, rows->remote == NULL ? ": no word that it knows" : "");
 	if (rows->bad != 0)
 		fprintf(stderr, "; %lld that could not be read", (long long)rows->bad);
 	fputc('\n', stderr);
@@ -168,15 +181,21 @@ static int with_config(const struct command *self, struct embed_asked *asked)
 	struct settings settings;
 	struct policy *policy = NULL;
 	struct err err;
-	int code = cli_settings_no_secrets(self, asked->config, &settings);
+	struct embed_remote remote = {.scratch = NULL};
+	int code = asked->remote != NULL ? cli_settings(self, asked->config, &settings) : cli_settings_no_secrets(self, asked->config, &settings);
 	if (code != EXIT_DONE)
 		return code;
 	if (policy_load(settings.policy_file.data, &settings, &policy, &err) != RC_OK)
 		code = cli_fail(&err, EXIT_CONFIG);
 	const struct model_settings *model = code == EXIT_DONE ? priced_model(asked, &settings, policy, &code) : NULL;
 	asked->rows.policy = policy;
+	if (code == EXIT_DONE && asked->remote != NULL) {
+		code = embed_remote_open(&remote, &settings, policy, asked->remote);
+		asked->rows.remote = &remote;
+	}
 	if (code == EXIT_DONE)
 		code = embed_rows(asked, model);
+	embed_remote_close(&remote);
 	policy_unref(policy);
 	settings_free(&settings);
 	return code;
@@ -196,6 +215,8 @@ static int check(const struct command *self, const struct embed_asked *asked, bo
 		return cli_usage(self, "the two topics must not be the same: it would read what it writes");
 	if (!topic && words != 1)
 		return cli_usage(self, "one data set is needed: a file, or - for standard input; or --from-topic and --to-topic");
+	if (asked->remote != NULL && asked->config == NULL)
+		return cli_usage(self, "--remote names a model of a configuration: -c FILE is needed");
 	if (asked->model != NULL && asked->config == NULL)
 		return cli_usage(self, "--model names a model of a configuration: -c FILE is needed");
 	return EXIT_DONE;
@@ -208,7 +229,8 @@ static int run(const struct command *self, int argc, char **argv)
 		{"out", required_argument, NULL, 'o'},    {"base64", no_argument, NULL, '6'},        {"windows", required_argument, NULL, 'w'},
 		{"model", required_argument, NULL, 'm'},  {"json", no_argument, NULL, 'j'},          {"near-duplicates", required_argument, NULL, 'n'},
 		{"skip-bad", no_argument, NULL, 'b'},     {"from-topic", required_argument, NULL, 'F'}, {"to-topic", required_argument, NULL, 'T'},
-		{"again", no_argument, NULL, 'a'},        {"help", no_argument, NULL, 'h'},          {0}};
+		{"again", no_argument, NULL, 'a'},        {"remote", required_argument, NULL, 'r'},  {"help", no_argument, NULL, 'h'},
+		{0}};
 	struct embed_asked asked = {0};
 	struct row_vectors *rows = &asked.rows;
 	int64_t windows = DOCUMENT_WINDOWS;
@@ -226,6 +248,7 @@ static int run(const struct command *self, int argc, char **argv)
 		case 'F': asked.from_topic = optarg; break;
 		case 'T': asked.to_topic = optarg; break;
 		case 'a': asked.again = true; break;
+		case 'r': asked.remote = optarg; break;
 		case 'w':
 			if (!str_to_i64(str_of(optarg), &windows) || windows < 1 || windows > DOCUMENT_MAX_WINDOWS)
 				return cli_usage(self, "--windows takes 1 to %d, not \"%s\"", DOCUMENT_MAX_WINDOWS, optarg);

@@ -4,12 +4,14 @@
 #ifndef CLI_EMBED_H
 #define CLI_EMBED_H
 
+#include "worker/cli/embed_remote.h"
 #include "worker/cli/row_vectors.h"
 #include "worker/lab/near_duplicates.h"
 
 struct embed_asked {
 	const char *config, *out, *model; /* model: whose price repeats are counted at; NULL: the policy's baseline, or the first */
 	const char *from_topic, *to_topic;
+	const char *remote; /* name of the model that embeds; NULL: the table */
 	struct dataset_field fields[DATASET_MAX_FIELDS];
 	double near; /* 0: not asked for */
 	bool base64, json, again;

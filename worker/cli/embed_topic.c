@@ -26,7 +26,9 @@ struct work {
 	struct http *http;
 	struct signals *signals;
 	struct arena brief; /* of one record; what is sent is copied into rewrite's */
-	float *vector;
+	struct embed_remote remote;
+	float *vector; /* of the table */
+	uint32_t dim;
 	struct cli_progress bar;
 	bool bar_shown;
 	int64_t started_us, filled, had, wordless, left; /* left: as they were, because something is wrong with them */
@@ -54,11 +56,18 @@ static enum rc fill(struct work *w, struct job *job, struct arena *arena, struct
 		w->had++;
 		return RC_OK;
 	}
-	if (!document_embed(w->model, route_text(w->policy, job), w->asked->rows.windows, w->vector)) {
+	const float *vector = NULL;
+	if (w->asked->remote != NULL)
+		rc = embed_remote_vector(&w->remote, job, &vector, err);
+	else if (document_embed(w->model, route_text(w->policy, job), w->asked->rows.windows, w->vector))
+		vector = w->vector;
+	if (rc != RC_OK)
+		return rc;
+	if (vector == NULL) {
 		w->wordless++;
 		return RC_OK;
 	}
-	rc = fill_embedding(w->coder, arena, job->rec.value, w->vector, static_model_dim(w->model), ret, err);
+	rc = fill_embedding(w->coder, arena, job->rec.value, vector, w->asked->remote != NULL ? w->remote.dim : w->dim, ret, err);
 	w->filled += rc == RC_OK;
 	return rc;
 }
@@ -73,7 +82,7 @@ static enum rc change(void *ctx, const struct record *rec, struct arena *arena, 
 	enum rc rc = fill(w, &job, arena, ret_value, &why);
 	w->brief = job.arena;
 	if (rc == RC_UNAVAILABLE) {
-		*err = why; /* the registry: a record may not go by because of it */
+		*err = why; /* the registry, or the model that is asked: a record may not go by because of it */
 		return rc;
 	}
 	if (rc != RC_OK && w->left++ < BAD_SHOWN)
@@ -107,7 +116,11 @@ static void tell(const struct work *w, const struct rewrite_report *report)
 		return;
 	}
 	printf("copied        %" PRId64 " records from %s to %s\n", report->written, w->asked->from_topic, w->asked->to_topic);
-	printf("filled        %" PRId64 ", by the table %.*s\n", w->filled, STR_ARG(static_model_version(w->model)));
+	if (w->asked->remote != NULL)
+		printf("filled        %" PRId64 ", by %s: %" PRId64 " tokens, $%.4f; %" PRId64 " records kept from it by guards\n", w->filled, w->asked->remote,
+		       w->remote.input_tokens, w->remote.cost_usd, w->remote.kept_back);
+	else
+		printf("filled        %" PRId64 ", by the table %.*s\n", w->filled, STR_ARG(static_model_version(w->model)));
 	printf("as they were  %" PRId64 " had an embedding, %" PRId64 " have no word that the table knows, %" PRId64 " cannot be read or hold none\n", w->had,
 	       w->wordless, w->left);
 }
@@ -161,8 +174,13 @@ static int work(struct work *w)
 		(void)signals_next(w->signals, 0); /* from now on they are asked for, and end nothing by themselves */
 		w->coder = wire_coder_new(wire);
 		w->http = http_new(w->settings->registry.timeout_ms, REGISTRY_MAX_BODY);
-		w->vector = arena_array(&arena, static_model_dim(w->model), sizeof *w->vector);
-		code = act(w);
+		w->dim = static_model_dim(w->model);
+		w->vector = arena_array(&arena, w->dim, sizeof *w->vector);
+		if (w->asked->remote != NULL)
+			code = embed_remote_open(&w->remote, w->settings, w->policy, w->asked->remote);
+		if (code == EXIT_DONE)
+			code = act(w);
+		embed_remote_close(&w->remote);
 		signals_close(w->signals);
 	}
 	http_free(w->http);

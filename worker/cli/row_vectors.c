@@ -5,36 +5,27 @@
 
 #include <stdlib.h>
 
-#include "worker/route/route.h"
+#include "worker/cli/embed_remote.h"
 #include "worker/route/text.h"
 
 enum { BAD_SHOWN = 20, MOST_CHARS = 1000000 };
 
-/* What the router reads of the row. */
-static void read_text(const struct row_vectors *r, const struct dataset_row *row, struct arena *arena, struct row_vector *ret)
+/* What the router reads of the row; with a policy job knows it too. */
+static void read_text(const struct row_vectors *r, const struct dataset_row *row, struct job *job, struct row_vector *ret)
 {
 	static const struct text_rules whole = {.use = TEXT_LAST_USER, .max_chars = MOST_CHARS};
 	if (r->policy != NULL) {
-		struct job job = {.arena = *arena, .req = row->req};
-		ret->text = route_text(r->policy, &job);
-		ret->tokens_est = job.dec.prompt_tokens_est;
-		*arena = job.arena;
+		ret->text = route_text(r->policy, job);
+		ret->tokens_est = job->dec.prompt_tokens_est;
 		return;
 	}
-	const struct text *text = text_read(&whole, &row->req, arena);
+	const struct text *text = text_read(&whole, &row->req, &job->arena);
 	ret->text = text->shown;
 	ret->tokens_est = text->tokens_est;
 }
 
-static enum rc embed(struct row_vectors *r, const struct dataset_row *row, struct arena *arena, struct row_vector *ret, struct err *err)
+static enum rc take_given(struct row_vectors *r, const struct dataset_row *row, struct row_vector *ret, struct err *err)
 {
-	ret->row = row;
-	read_text(r, row, arena, ret);
-	if (!r->given) {
-		float *values = arena_array(arena, r->dim, sizeof *values);
-		ret->values = document_embed(r->model, ret->text, r->windows, values) ? values : NULL;
-		return RC_OK;
-	}
 	if (row->req.embedding == NULL)
 		return err_set(err, RC_BAD_INPUT, "the row has no embedding; which field is it? --field embedding=NAME");
 	if (r->dim == 0)
@@ -45,13 +36,33 @@ static enum rc embed(struct row_vectors *r, const struct dataset_row *row, struc
 	return RC_OK;
 }
 
+/* RC_BAD_INPUT: something is wrong with the row; RC_UNAVAILABLE: with the model that is asked. */
+static enum rc embed(struct row_vectors *r, const struct dataset_row *row, struct arena *arena, struct row_vector *ret, struct err *err)
+{
+	struct job job = {.arena = *arena, .req = row->req, .dec = {.route = -1}, .call = {.model = -1}};
+	enum rc rc = RC_OK;
+	ret->row = row;
+	read_text(r, row, &job, ret);
+	if (r->given) {
+		rc = take_given(r, row, ret, err);
+	} else if (r->remote != NULL) {
+		rc = embed_remote_vector(r->remote, &job, &ret->values, err);
+		r->dim = r->remote->dim;
+	} else {
+		float *values = arena_array(&job.arena, r->dim, sizeof *values);
+		ret->values = document_embed(r->model, ret->text, r->windows, values) ? values : NULL;
+	}
+	*arena = job.arena;
+	return rc;
+}
+
 static int begin(struct row_vectors *r, struct dataset **ret)
 {
 	struct static_model *model = NULL;
 	struct err err;
 	arena_init(&r->arena, 1 << 16);
 	r->dim = 0;
-	if (!r->given && static_model_builtin(&r->arena, &model, &err) != RC_OK)
+	if (!r->given && r->remote == NULL && static_model_builtin(&r->arena, &model, &err) != RC_OK)
 		return cli_fail(&err, EXIT_CONFIG);
 	r->model = model;
 	if (model != NULL)
@@ -80,7 +91,12 @@ int row_vectors_read(struct row_vectors *r, const char *what, bool (*see)(void *
 			break;
 		if (step == DATASET_FAILED)
 			code = cli_fail(&err, EXIT_CONFIG);
-		if (step == DATASET_ROW && embed(r, &row, &arena, &vector, &why) != RC_OK) {
+		enum rc rc = step == DATASET_ROW ? embed(r, &row, &arena, &vector, &why) : RC_OK;
+		if (rc == RC_UNAVAILABLE) {
+			code = cli_fail(&why, EXIT_FAILED);
+			break;
+		}
+		if (rc != RC_OK) {
 			(void)err_set(&err, RC_BAD_INPUT, "%s:%llu: error: %.300s", r->data, (unsigned long long)row.line, why.text);
 			step = DATASET_BAD;
 		}

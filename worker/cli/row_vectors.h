@@ -12,6 +12,7 @@
 #include "worker/route/document.h"
 
 struct policy;
+struct embed_remote;
 
 struct row_vectors {
 	/* what is asked for */
@@ -19,9 +20,10 @@ struct row_vectors {
 	const struct dataset_field *fields;
 	uint32_t field_count, windows;
 	const struct policy *policy; /* NULL: the last user message, whole */
+	struct embed_remote *remote; /* NULL: the table in this program; it needs the policy */
 	bool given, skip_bad;        /* given: the rows' own embeddings */
 	/* what came of it */
-	const struct static_model *model; /* NULL with given */
+	const struct static_model *model; /* NULL with given or remote */
 	struct arena arena;               /* the model's */
 	int64_t rows, bad;
 	uint32_t dim; /* 0 until it is known */
