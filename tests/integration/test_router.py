@@ -227,6 +227,14 @@ def start_semantic(deployment, modelsim, **params):
     return worker.start()
 
 
+def test_a_remote_embedder_is_probed_as_what_it_is(deployment, modelsim):
+    worker = start_semantic(deployment, modelsim)
+    command = [BINARY, "check-config", "-c", worker.path, "--connect", "--spend"]
+    done = subprocess.run(command, capture_output=True, text=True, env=worker.environment(), timeout=60)
+    assert "model embed embeds" in done.stdout, done.stdout + done.stderr
+    assert modelsim.stats()["embeddings"] == 1
+
+
 def test_a_remote_embedder_decides_by_the_examples_and_identical_texts_ask_once(deployment, modelsim):
     start_semantic(deployment, modelsim)
     modelsim.configure(latency_ms=500)

@@ -347,7 +347,7 @@ static void a_remote_embedding_is_asked_for_and_decides_by_the_examples(void **s
 		struct fixture f = start(remote_examples, REMOTE);
 		struct fixture_job j;
 		fixture_job_init(&j, "the text");
-		assert_true(policy_asks(f.policy));
+		assert_true(policy_asks(f.policy) && policy_embeds(f.policy, 2) && !policy_embeds(f.policy, 0));
 		assert_int_equal(route_decide(f.policy, f.scratch, &j.job), ROUTE_ASK);
 		struct call *call = &j.job.call;
 		assert_int_equal(call->purpose, PURPOSE_EMBED);

@@ -789,9 +789,9 @@ static void a_probe_says_what_is_wrong(void **state)
 	struct err err = {{0}};
 	int64_t ms = -1;
 	open_world(&w, script, 2, NULL, 0);
-	assert_int_equal(upstream_probe(&w.settings, 0, &ms, &err), RC_OK);
+	assert_int_equal(upstream_probe(&w.settings, 0, PURPOSE_ANSWER, &ms, &err), RC_OK);
 	assert_true(ms >= 0);
-	assert_int_equal(upstream_probe(&w.settings, 0, &ms, &err), RC_BAD_INPUT);
+	assert_int_equal(upstream_probe(&w.settings, 0, PURPOSE_ANSWER, &ms, &err), RC_BAD_INPUT);
 	assert_non_null(strstr(err.text, "bad key"));
 	close_world(&w);
 }

@@ -102,13 +102,14 @@ static enum rc ask_registry(const struct settings *settings, struct err *err)
 	return rc;
 }
 
-static void check_models(const struct settings *settings, int *failures)
+static void check_models(const struct settings *settings, const struct policy *policy, int *failures)
 {
 	for (uint32_t i = 0; i < settings->model_count; i++) {
 		struct err err;
 		int64_t ms = 0;
-		if (upstream_probe(settings, i, &ms, &err) == RC_OK) {
-			cli_mark(MARK_OK, "model %.*s, %lld ms", STR_ARG(settings->models[i].name), (long long)ms);
+		bool embeds = policy_embeds(policy, i);
+		if (upstream_probe(settings, i, embeds ? PURPOSE_EMBED : PURPOSE_ANSWER, &ms, &err) == RC_OK) {
+			cli_mark(MARK_OK, "model %.*s%s, %lld ms", STR_ARG(settings->models[i].name), embeds ? " embeds" : "", (long long)ms);
 			continue;
 		}
 		cli_mark(MARK_FAILED, "model %.*s: %s", STR_ARG(settings->models[i].name), err.text);
@@ -125,7 +126,7 @@ static void check_connections(const struct asked *asked, const struct settings *
 	if (settings->registry.url.data != NULL)
 		tell(ask_registry(settings, &err), &err, "schema registry", failures);
 	if (asked->spend)
-		check_models(settings, failures);
+		check_models(settings, policy, failures);
 	else
 		printf("         models were not called: --spend does that\n");
 }

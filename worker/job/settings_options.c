@@ -169,7 +169,7 @@ static const struct config_option engine[] = {
 	{.name = "max_deadline", .kind = OPTION_DURATION, .offset = AT(engine, max_deadline_ms), .fallback = "24h", .min = 1000, .max = 86400000.0 * 30,
 	 .doc = "A deadline further away is taken as this far away."},
 	{.name = "attempts", .kind = OPTION_U32, .offset = AT(engine, attempts), .fallback = "4", .min = 1, .max = 100,
-	 .doc = "Model calls that one request may use up, over all models and retries."},
+	 .doc = "Model calls that one request may use up, over all models and retries. What routing stages ask has a budget of its own."},
 	END,
 };
 

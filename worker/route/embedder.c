@@ -23,6 +23,8 @@ static enum rc open_remote(struct stage_setup *setup, const struct node *node, s
 	enum rc rc = config_bind(remote_options, remote, &settings, setup->brief, err);
 	if (rc == RC_OK)
 		rc = ask_open(setup, &settings, &ret->ask, err);
+	if (rc == RC_OK && setup->policy->embedder_count < POLICY_MAX_STAGES) /* a stage has one at most */
+		setup->policy->embedders[setup->policy->embedder_count++] = ret->ask.model;
 	ret->kind = EMBEDDER_REMOTE;
 	return rc;
 }

@@ -357,6 +357,14 @@ const struct route *policy_route(const struct policy *policy, uint32_t index) { 
 int policy_when_unsure(const struct policy *policy) { return policy->when_unsure; }
 int policy_baseline_model(const struct policy *policy) { return policy->baseline; }
 bool policy_asks(const struct policy *policy) { return policy->asks; }
+bool policy_embeds(const struct policy *policy, uint32_t model)
+{
+	uint32_t i = 0;
+	while (i < policy->embedder_count && policy->embedders[i] != model)
+		i++;
+	return i < policy->embedder_count;
+}
+
 
 void policy_warnings(const struct policy *policy, struct buf *out)
 {

@@ -68,6 +68,8 @@ struct policy {
 	struct policy_stage stages[POLICY_MAX_STAGES];
 	uint32_t stage_count;
 	bool asks; /* some stage asks a model */
+	uint16_t embedders[POLICY_MAX_STAGES]; /* models that are asked for embeddings */
+	uint32_t embedder_count;
 	struct policy_inputs inputs;
 	struct conversation_rules conversation;
 	struct guards *guards; /* NULL: none */

@@ -52,6 +52,7 @@ const struct route *policy_route(const struct policy *policy, uint32_t index);
 int policy_when_unsure(const struct policy *policy);     /* route index */
 int policy_baseline_model(const struct policy *policy);  /* model index; -1: none */
 bool policy_asks(const struct policy *policy);           /* route_decide may give ROUTE_ASK */
+bool policy_embeds(const struct policy *policy, uint32_t model); /* some stage asks this model for embeddings */
 /* Routes no rule and no stage can choose, thresholds without calibration and the like: one line each, for check-config. */
 void policy_warnings(const struct policy *policy, struct buf *out);
 

@@ -77,10 +77,10 @@ static int64_t timeout_of(const struct model_settings *model)
 	return model->timeout_ms > 0 ? model->timeout_ms : TIMEOUT_MS;
 }
 
-enum rc upstream_probe(const struct settings *settings, uint32_t index, int64_t *ret_ms, struct err *err)
+enum rc upstream_probe(const struct settings *settings, uint32_t index, enum purpose purpose, int64_t *ret_ms, struct err *err)
 {
 	static const struct message ping = {STR("user"), STR("ping")};
-	const struct call call = {.messages = &ping, .message_count = 1, .max_tokens = 1, .temperature = NAN};
+	const struct call call = {.purpose = purpose, .messages = &ping, .message_count = 1, .max_tokens = 1, .temperature = NAN};
 	struct single s = {.model = &settings->models[index], .call = &call};
 	enum rc rc = single_call(&s, timeout_of(s.model), err);
 	if (rc == RC_OK)

@@ -49,8 +49,8 @@ void upstream_pool_status(struct upstream *upstream, uint32_t model, struct pool
 /* What the model would cost for so many tokens. Thread: any. */
 double upstream_price(const struct model_settings *model, int64_t input, int64_t cached, int64_t output);
 
-/* For check-config --connect --spend: one blocking call outside the pools. Thread: caller's. */
-enum rc upstream_probe(const struct settings *settings, uint32_t model, int64_t *ret_ms, struct err *err);
+/* For check-config --connect --spend: one small blocking call outside the pools, for an answer or an embedding. Thread: caller's. */
+enum rc upstream_probe(const struct settings *settings, uint32_t model, enum purpose purpose, int64_t *ret_ms, struct err *err);
 /* For explain --ask: the question in job->call, put once to its first model, outside the pools; what a pool would bring back is in
  * job->call then, its outcome and message too. Blocks for its timeout at most. Thread: caller's. */
 void upstream_ask(const struct settings *settings, struct job *job);
