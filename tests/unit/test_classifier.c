@@ -128,7 +128,7 @@ static struct buf learn_beside(struct arena *arena, const struct static_model *m
 		rows[2 * i + 1] = (struct train_row){str_of(pins[i]), 1};
 	}
 	struct train_setup setup = {.rows = rows, .row_count = COUNT(rows), .labels = labels, .label_count = 2, .model = model, .seed = seed,
-	                            .names = true, .none = strange, .none_count = none};
+	                            .none = strange, .none_count = none};
 	struct buf file;
 	buf_init(&file, arena, 1 << 16);
 	assert_int_equal(train_classifier(&setup, &file, report, NULL), RC_OK);

@@ -240,7 +240,7 @@ static int learn(struct work *w)
 	buf_init(&file, &w->arena, 1 << 20);
 	enum rc rc = static_model_builtin(&w->arena, &model, &err);
 	struct train_setup setup = {.rows = w->rows, .row_count = w->row_count, .labels = w->labels, .label_count = w->label_count, .none = w->none,
-	                            .none_count = w->none_count, .names = !w->asked->no_names, .model = model, .seed = (uint64_t)w->asked->seed,
+	                            .none_count = w->none_count, .no_names = w->asked->no_names, .model = model, .seed = (uint64_t)w->asked->seed,
 	                            .progress = show, .ctx = w};
 	cli_progress_begin(&w->bar, "learning", PROGRESS_STEPS);
 	if (rc == RC_OK)

@@ -38,7 +38,7 @@ enum rc gain_parts_topics(struct gain_parts *p, const struct gain_train_setup *s
 		return RC_OK;
 	for (uint32_t i = 0; i < labels; i++)
 		sums[i] /= numbers[i] + SHRINK;
-	struct train_setup how = {.rows = learn, .row_count = count, .labels = names, .label_count = labels, .model = setup->model, .seed = setup->seed};
+	struct train_setup how = {.rows = learn, .row_count = count, .labels = names, .label_count = labels, .no_names = true, .model = setup->model, .seed = setup->seed};
 	struct train_report report;
 	struct buf file;
 	buf_init(&file, &p->arena, 1 << 20);

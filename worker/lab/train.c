@@ -253,7 +253,7 @@ static struct train_row *with_names(const struct train_setup *setup, struct aren
 	struct train_row *rows = heap_zalloc((size_t)setup->row_count + setup->label_count, sizeof *rows);
 	uint32_t count = setup->row_count;
 	memcpy(rows, setup->rows, setup->row_count * sizeof *rows);
-	for (uint32_t i = 0; setup->names && i < setup->label_count; i++) {
+	for (uint32_t i = 0; !setup->no_names && i < setup->label_count; i++) {
 		struct str words = name_as_words(setup->labels[i], arena);
 		if (words.data != NULL)
 			rows[count++] = (struct train_row){words, i};

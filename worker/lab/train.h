@@ -28,7 +28,7 @@ struct train_setup {
 	uint32_t label_count;
 	const struct str *none; /* texts of no label */
 	uint32_t none_count;
-	bool names; /* learn the labels' names, too */
+	bool no_names; /* the labels' names are not learned as texts */
 	const struct static_model *model;
 	uint64_t seed;
 	void (*progress)(void *ctx, double share); /* NULL: nobody looks */
