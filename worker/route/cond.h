@@ -1,9 +1,7 @@
 /*
  * cond.h: conditions, as rules and guards write them under `when`: compiled by cond_compile.c, evaluated by cond.c.
  *
- * The keywords and patterns of a set of conditions are its lexicon. A `struct cond_eval` is one look at one record: what held
- * is kept in it, so that a reason can be written.
- *
+ * The keywords and patterns of a set of conditions are its lexicon. A `struct cond_eval` is one look at one record.
  * Thread: compiled conditions are read-only; a scratch and an evaluation belong to one decider.
  */
 #ifndef ROUTE_COND_H
@@ -19,11 +17,9 @@ enum cond_kind {
 	COND_KEYWORDS,                 /* number: the list */
 	COND_REGEX,
 	COND_MIN_CHARS, COND_MAX_CHARS, COND_MIN_WORDS, COND_MAX_WORDS, COND_MIN_TOKENS, COND_MAX_TOKENS, /* number */
-	COND_LANGUAGE,  /* one of values */
-	COND_HAS_CODE,  /* number: 0 or 1 */
-	COND_ATTRIBUTE, /* name is one of values */
-	COND_TENANT, COND_HINT, /* one of values */
-	COND_PII                /* number: bits of enum pii_kind */
+	COND_LANGUAGE, COND_HAS_CODE,            /* one of values; number: 0 or 1 */
+	COND_ATTRIBUTE, COND_TENANT, COND_HINT,  /* (name) is one of values */
+	COND_PII                                 /* number: bits of enum pii_kind */
 };
 
 struct cond {

@@ -23,11 +23,10 @@ void guard_note(struct job *job, struct str name, struct str effect)
 	dec->guard_count++;
 }
 
-struct str guard_list(const struct job *job)
+struct str guard_list(struct job *job)
 {
 	struct buf out;
-	struct arena *arena = (struct arena *)&job->arena; /* only what is written here is new */
-	buf_init(&out, arena, 128);
+	buf_init(&out, &job->arena, 128);
 	for (uint32_t i = 0; i < job->dec.guard_count; i++)
 		buf_printf(&out, "%s%.*s (%.*s)", i == 0 ? "" : "; ", STR_ARG(job->dec.guards[i].name), STR_ARG(job->dec.guards[i].effect));
 	return buf_view(&out);
@@ -91,7 +90,7 @@ bool guards_run(const struct policy *policy, struct cond_scratch *scratch, struc
 {
 	const struct guards *guards = policy->guards;
 	struct decision *dec = &job->dec;
-	static struct text nothing = {.shown = {"", 0}}; /* never written: conditions on it are not evaluated */
+	struct text nothing = {.shown = STR("")}; /* no condition asks for more */
 	struct text *text = guards->reads_text ? text_whole(&job->req, &job->arena) : &nothing;
 	uint64_t *bits = arena_array(&job->arena, (policy->model_count + 63u) / 64u, sizeof *bits);
 	struct cond_eval e;

@@ -56,6 +56,6 @@ bool guards_run(const struct policy *policy, struct cond_scratch *scratch, struc
 /* One more effect for the audit; effect is copied, and cut where it is too long. */
 void guard_note(struct job *job, struct str name, struct str effect);
 /* "; name (effect)" of all that took effect, without the first "; ". */
-struct str guard_list(const struct job *job);
+struct str guard_list(struct job *job);
 
 #endif

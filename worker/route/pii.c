@@ -77,7 +77,7 @@ static bool at_word(struct pass *p, size_t at)
 	size_t begin = at, end = 0;
 	if (wants(p, PII_IBAN) && take(p, PII_IBAN, at, pii_iban(&p->t, at)))
 		return true;
-	if (wants(p, PII_IP) && (pii_byte(&p->t, at) | 0x20) == 'f' && take(p, PII_IP, at, pii_ip(&p->t, at)))
+	if (wants(p, PII_IP) && pii_is_hex(pii_byte(&p->t, at)) && take(p, PII_IP, at, pii_ip(&p->t, at)))
 		return true;
 	end = wants(p, PII_SECRET) ? pii_secret(&p->t, at, &begin) : 0;
 	return take(p, PII_SECRET, begin, end);

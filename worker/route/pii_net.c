@@ -182,22 +182,28 @@ static size_t version_4(struct pii_text *t, size_t at)
 	return pii_context(t, at, pii_no_words, version_words) < 0 ? 0 : end;
 }
 
-/* Addresses that somebody can be reached by: 2000::/3, unique local and link-local ones (RFC 4291). */
-static size_t version_6(struct pii_text *t, size_t at)
+/* Those that are in use: 2000::/3, unique local and link-local ones (RFC 4291). */
+static bool is_allotted(const struct pii_text *t, size_t at)
 {
 	int first = pii_byte(t, at) | 0x20, second = pii_byte(t, at + 1) | 0x20;
-	if (!(first == '2' || first == '3' || (first == 'f' && (second == 'c' || second == 'd' || second == 'e'))))
-		return 0;
-	unsigned groups = 0, doubled = 0;
+	return first == '2' || first == '3' || (first == 'f' && (second == 'c' || second == 'd' || second == 'e'));
+}
+
+/* All eight groups, unless they are the bytes of a hardware address; or a shortened one that is allotted. */
+static size_t version_6(struct pii_text *t, size_t at)
+{
+	unsigned groups = 0, doubled = 0, longest = 0;
 	size_t end = at, i = at;
 	while (groups < 8) {
 		unsigned digits = 0;
 		for (; digits < 5 && pii_is_hex(pii_byte(t, i)); digits++)
 			i++;
 		t->work += digits + 1;
-		if (digits == 0 || digits > 4 || (groups == 0 && digits != 4))
+		if (digits == 0 || digits > 4)
 			break;
-		groups++;
+		if (groups++ == 0 && (pii_byte(t, i) != ':' || digits < 3))
+			return 0;
+		longest = digits > longest ? digits : longest;
 		end = i;
 		if (pii_byte(t, i) != ':')
 			break;
@@ -208,7 +214,7 @@ static size_t version_6(struct pii_text *t, size_t at)
 			i++;
 		}
 	}
-	bool whole = doubled == 1 ? groups >= 2 && groups < 8 : groups == 8;
+	bool whole = doubled == 1 ? groups >= 2 && groups < 8 && is_allotted(t, at) && i - at >= 6 : doubled == 0 && groups == 8 && longest > 2;
 	return whole && !pii_is_alnum(pii_byte(t, end)) && pii_byte(t, end) != ':' && pii_before(t, at, 1) != ':' ? end : 0;
 }
 

@@ -86,10 +86,11 @@ static const struct scheme {
 	{340000, 349999, 15, 15}, {370000, 379999, 15, 15}, /* American Express */
 	{601100, 601199, 16, 19}, {644000, 659999, 16, 19}, /* Discover */
 	{620000, 629999, 16, 19}, {810000, 817199, 16, 19}, /* UnionPay */
-	{352800, 358999, 16, 19}, /* JCB */
+	{352800, 358999, 16, 19}, {350000, 359999, 16, 16}, {213100, 213199, 15, 15}, {180000, 180099, 15, 15}, /* JCB, older ones too */
 	{300000, 305999, 14, 19}, {309500, 309599, 14, 19}, {360000, 369999, 14, 19}, {380000, 399999, 14, 19}, /* Diners Club */
 	{501800, 501899, 12, 19}, {502000, 502099, 12, 19}, {503800, 503899, 12, 19}, {589300, 589399, 12, 19},
-	{630400, 630499, 12, 19}, {675900, 675999, 12, 19}, {676100, 676399, 12, 19}, /* Maestro */
+	{630400, 630499, 12, 19}, {675900, 675999, 12, 19}, {676100, 676399, 12, 19},
+	{560000, 589999, 12, 19}, {639000, 639099, 12, 19}, {60400, 60499, 12, 19}, /* Maestro */
 	{220000, 220499, 16, 19}, /* Mir */
 	{508500, 508999, 16, 16}, {606985, 607984, 16, 16}, {608000, 608999, 16, 16}, {820000, 829999, 16, 16}, /* RuPay */
 };
@@ -117,12 +118,16 @@ static bool card_shape(const struct digits *d, unsigned last)
 }
 
 static const char *const card_words[] = {"card*", "credit*", "debit*", "visa", "mastercard", "amex", "maestro", "cc", "pan", "karte", "kreditkarte",
-                                         "kartennummer", "carte", "tarjeta", "carta", "diners", "jcb", "discover", NULL};
+                                         "kartennummer", "carte", "tarjeta", "carta", "diners", "jcb", "discover", "charge*", "payment", "paid",
+                                         "pay", NULL};
 
 /* A bare number of an unusual length is a card's only where somebody says so; one of a usual length unless somebody says otherwise. */
-static bool card_in_context(struct pii_text *t, size_t at, unsigned count)
+static bool card_in_context(struct pii_text *t, size_t at, size_t end, unsigned count)
 {
+	static const char *const behind[] = {"expires", "expired", "expiry", "exp", "declined", "cvv", "cvc", "visa", "mastercard", NULL};
 	int context = pii_context(t, at, card_words, pii_thing_words);
+	if (context == 0 && pii_followed(t, end, behind))
+		return true;
 	bool usual = count == 15 || count == 16 || count == 19;
 	return context > 0 || (usual && context == 0);
 }
@@ -137,7 +142,9 @@ size_t pii_card(struct pii_text *t, size_t at)
 		unsigned n = d.groups[g].total;
 		if (n < 12 || !issued(d.all, n) || !luhn(d.all, n) || !ends_here(t, &d, g))
 			continue;
-		if (g == 0 ? card_in_context(t, at, n) : card_shape(&d, g))
+		if (g != 0 && !card_shape(&d, g))
+			continue;
+		if ((g != 0 && n > 13) || card_in_context(t, at, d.groups[g].end, n))
 			return d.groups[g].end;
 	}
 	return 0;

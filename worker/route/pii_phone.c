@@ -176,6 +176,22 @@ static int double_zero(struct pii_text *t, const struct dialled *d, bool *ret_ba
 	return abroad ? within(t, d, 10, 17) : -1;
 }
 
+/* "my number is ...", "... is my number". */
+static bool is_my_number(struct pii_text *t, size_t at, size_t end)
+{
+	enum { NEAR_BYTES = 20 };
+	static const struct str words = {"my number", 9};
+	size_t back = at < NEAR_BYTES ? at : NEAR_BYTES, ahead = t->text.len - end < NEAR_BYTES ? t->text.len - end : NEAR_BYTES;
+	t->work += back + ahead;
+	for (size_t i = 0; i + words.len <= back; i++)
+		if (str_eq_nocase((struct str){t->text.data + at - back + i, words.len}, words))
+			return true;
+	for (size_t i = 0; i + words.len <= ahead; i++)
+		if (str_eq_nocase((struct str){t->text.data + end + i, words.len}, words))
+			return true;
+	return false;
+}
+
 static int last_group(struct pii_text *t, size_t at, const struct dialled *d)
 {
 	if (d->plus)
@@ -192,6 +208,8 @@ static int last_group(struct pii_text *t, size_t at, const struct dialled *d)
 	if (form < 0 && any < 0)
 		return -1;
 	int context = pii_context(t, at, phone_words, pii_thing_words);
+	if (context == 0 && any >= 0 && is_my_number(t, at, d->groups[any].end))
+		context = 1;
 	if (context < 0)
 		return -1;
 	if (form >= 0 && (context > 0 || !doubtful))
