@@ -153,6 +153,16 @@ static void of_few_rows_none_is_kept_aside(void **state)
 		assert_int_equal(nearest, of[i % BLOBS]);
 		assert_true(report.groups[nearest].central % BLOBS == i % BLOBS);
 	}
+	uint32_t far[2] = {0};
+	for (uint32_t i = 0; i < 1200; i++) { /* new ones: the limits were found with rows that were not learned from */
+		float v[DIM];
+		row_of(i % BLOBS, &seed, v);
+		far[0] += find(g, v, NAN, 1).far;
+		far[1] += find(g, v, NAN, 4).far;
+		row_of(BLOBS + i, &seed, v);
+		assert_true(find(g, v, NAN, 1).far);
+	}
+	assert_true(far[0] < 1200 * 0.08 && far[1] > 1200 * 0.3 && far[1] < 1200 * 0.7);
 	group_learn_free(l);
 	group_learn_free(NULL);
 	arena_free(&arena);

@@ -50,44 +50,28 @@ bool group_learn_add(struct group_learn *l, const float *vector)
 	return cluster_set_add(rows % HOLD_OUT == HOLD_OUT - 1 ? l->held : l->learned, vector);
 }
 
-/* So few that none can be spared. */
-static void take_all(struct group_learn *l)
+/* Of a row that was not learned from: its nearest group, and the cosine to it. */
+static float nearest(const struct clusters *c, const struct cluster_set *set, uint32_t row, uint32_t *ret)
 {
-	struct cluster_set *all = cluster_set_new(l->setup->dim);
-	uint32_t learned = 0, held = 0, rows = cluster_set_count(l->learned) + cluster_set_count(l->held);
-	float *vector = heap_zalloc(l->setup->dim, sizeof *vector);
-	for (uint32_t i = 0; i < rows; i++) {
-		float inverse;
-		const int8_t *row = i % HOLD_OUT == HOLD_OUT - 1 ? cluster_set_row(l->held, held++, &inverse) : cluster_set_row(l->learned, learned++, &inverse);
-		for (uint32_t d = 0; d < l->setup->dim; d++)
-			vector[d] = row[d];
-		(void)cluster_set_add(all, vector); /* it had a direction before */
+	float inverse, best = -2;
+	const int8_t *values = cluster_set_row(set, row, &inverse);
+	for (uint32_t k = 0; k < c->k; k++) {
+		float now = kernels_cosine(values, inverse, c->centres + (size_t)k * c->dim, c->all[k].inverse, c->dim);
+		if (now <= best)
+			continue;
+		best = now;
+		*ret = k;
 	}
-	free(vector);
-	cluster_set_free(l->learned);
-	cluster_set_free(l->held);
-	l->learned = all;
-	l->held = cluster_set_new(l->setup->dim);
+	return best;
 }
 
 static void assign_held(struct group_learn *l)
 {
-	const struct clusters *c = &l->clusters;
 	uint32_t count = cluster_set_count(l->held);
 	l->of = heap_zalloc((size_t)count + 1, sizeof *l->of);
 	l->cosine = heap_zalloc((size_t)count + 1, sizeof *l->cosine);
-	for (uint32_t i = 0; i < count; i++) {
-		float inverse, best = -2;
-		const int8_t *row = cluster_set_row(l->held, i, &inverse);
-		for (uint32_t k = 0; k < c->k; k++) {
-			float now = kernels_cosine(row, inverse, c->centres + (size_t)k * c->dim, c->all[k].inverse, c->dim);
-			if (now <= best)
-				continue;
-			best = now;
-			l->of[i] = k;
-		}
-		l->cosine[i] = best;
-	}
+	for (uint32_t i = 0; i < count; i++)
+		l->cosine[i] = nearest(&l->clusters, l->held, i, &l->of[i]);
 }
 
 static int by_value(const void *a, const void *b)
@@ -107,24 +91,75 @@ static void take_limits(float *cosines, uint32_t count, float limits[GROUPS_SHAR
 static void find_limits(struct group_learn *l)
 {
 	const struct clusters *c = &l->clusters;
-	bool has_held = cluster_set_count(l->held) != 0;
-	uint32_t count = has_held ? cluster_set_count(l->held) : cluster_set_count(l->learned);
-	const uint32_t *of = has_held ? l->of : c->of;
-	const float *cosine = has_held ? l->cosine : c->cosine;
+	uint32_t count = cluster_set_count(l->held);
 	float *some = heap_zalloc((size_t)count + 1, sizeof *some), pooled[GROUPS_SHARES];
-	memcpy(some, cosine, count * sizeof *some);
+	memcpy(some, l->cosine, count * sizeof *some);
 	take_limits(some, count, pooled);
 	for (uint32_t k = 0; k < c->k; k++) {
 		uint32_t mine = 0;
 		for (uint32_t i = 0; i < count; i++)
-			if (of[i] == k)
-				some[mine++] = cosine[i];
+			if (l->of[i] == k)
+				some[mine++] = l->cosine[i];
 		memcpy(l->groups[k].limits, pooled, sizeof pooled);
 		if (mine >= GROUP_LEARN_OWN_LIMIT)
 			take_limits(some, mine, l->groups[k].limits);
-		l->groups[k].held_out = has_held ? mine : 0;
+		l->groups[k].held_out = mine;
 	}
 	free(some);
+}
+
+static void add_row(struct cluster_set *to, const struct cluster_set *from, uint32_t row, float *vector)
+{
+	float ignored;
+	const int8_t *values = cluster_set_row(from, row, &ignored); /* its length does not matter */
+	for (uint32_t d = 0; d < cluster_set_dim(from); d++)
+		vector[d] = values[d];
+	(void)cluster_set_add(to, vector); /* it had a direction before */
+}
+
+/* So few that none can be spared. */
+static void take_all(struct group_learn *l)
+{
+	struct cluster_set *all = cluster_set_new(l->setup->dim);
+	uint32_t learned = 0, held = 0, rows = cluster_set_count(l->learned) + cluster_set_count(l->held);
+	float *vector = heap_zalloc(l->setup->dim, sizeof *vector);
+	for (uint32_t i = 0; i < rows; i++)
+		if (i % HOLD_OUT == HOLD_OUT - 1)
+			add_row(all, l->held, held++, vector);
+		else
+			add_row(all, l->learned, learned++, vector);
+	free(vector);
+	cluster_set_free(l->learned);
+	cluster_set_free(l->held);
+	l->learned = all;
+	l->held = cluster_set_new(l->setup->dim);
+}
+
+/* Where none can be kept aside: each fifth in its turn against groups of the other four, and one limit for all. */
+static void find_limits_in_turn(struct group_learn *l)
+{
+	uint32_t count = cluster_set_count(l->learned), dim = l->setup->dim, taken = 0;
+	float *cosines = heap_zalloc((size_t)count + 1, sizeof *cosines), *vector = heap_zalloc(dim, sizeof *vector), limits[GROUPS_SHARES];
+	for (uint32_t turn = 0; turn < HOLD_OUT; turn++) {
+		struct cluster_set *others = cluster_set_new(dim);
+		struct clusters c;
+		for (uint32_t i = 0; i < count; i++)
+			if (i % HOLD_OUT != turn)
+				add_row(others, l->learned, i, vector);
+		if (cluster_fit(&(struct cluster_setup){.set = others, .k = l->clusters.k, .seed = l->setup->seed}, &c)) {
+			for (uint32_t i = turn, ignored; i < count; i += HOLD_OUT) /* which group it is does not matter */
+				cosines[taken++] = nearest(&c, l->learned, i, &ignored);
+			clusters_free(&c);
+		}
+		cluster_set_free(others);
+	}
+	if (taken == 0) /* a single row */
+		cosines[taken++] = 1;
+	take_limits(cosines, taken, limits);
+	for (uint32_t k = 0; k < l->clusters.k; k++)
+		memcpy(l->groups[k].limits, limits, sizeof limits);
+	free(cosines);
+	free(vector);
 }
 
 /* g1 to g9, or g01 to g64: so that they sort. */
@@ -201,8 +236,12 @@ enum rc group_learn_run(struct group_learn *l, struct buf *ret_file, struct grou
 		l->groups[i].central = has_held ? at / (HOLD_OUT - 1) * HOLD_OUT + at % (HOLD_OUT - 1) : at;
 	}
 	name_groups(l);
-	assign_held(l);
-	find_limits(l);
+	if (has_held) {
+		assign_held(l);
+		find_limits(l);
+	} else {
+		find_limits_in_turn(l);
+	}
 	write_file(l, ret_file);
 	*ret = (struct group_learn_report){l->groups, c->k, rows, cluster_set_count(l->held), c->mean_cosine, c->silhouette, c->sampled};
 	return RC_OK;

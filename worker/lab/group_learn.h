@@ -13,7 +13,8 @@
 #include "worker/route/groups.h"
 
 enum {
-	GROUP_LEARN_LEAST = 100,   /* rows; of fewer all are learned from, and the quantiles are theirs */
+	GROUP_LEARN_LEAST = 100,   /* rows; of fewer all are learned from, and one limit is found for all groups: each fifth in its turn
+	                              against groups of the other four */
 	GROUP_LEARN_OWN_LIMIT = 20 /* rows kept aside that a group needs for limits of its own */
 };
 
