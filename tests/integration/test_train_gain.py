@@ -87,3 +87,56 @@ def test_what_is_wrong_is_said_with_its_place(rows, tmp_path):
     assert run("train", "--gain", rows).returncode == 2
     assert "usage: pointsman train --gain" in run("train", "--gain", "--help").stdout
     assert not out.exists()
+
+
+def judged_apart(folder, first, count):
+    path = folder / f"judged-{first}.jsonl"
+    rows = []
+    for i in range(first, first + count):
+        hard = i % 2 == 0
+        text = (HARD if hard else EASY)[i // 2 % 4].format(f"{i} and {i * 3}")
+        rows.append({"text": text, "weak": {"quality": 0 if hard and i % 10 != 4 else 1, "cost": 0.001}, "strong": {"quality": 1, "cost": 0.02}})
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    return path
+
+
+def test_the_threshold_is_calibrated_on_rows_kept_apart_and_the_mark_holds(tmp_path):
+    learned, apart = judged_apart(tmp_path, 0, 200), judged_apart(tmp_path, 1000, 200)
+    assert run("train", "--gain", learned, "-o", tmp_path / "g.pmg").returncode == 0
+    config = configured(tmp_path, 0.5)
+    told = run("calibrate", "-c", config, apart, "--strong-share", "30%", "--json")
+    assert told.returncode == 0, told.stderr
+    by_share = json.loads(told.stdout)
+    assert by_share["rows"] == 200 and 0.2 < by_share["strong_share"] <= 0.3
+    told = run("calibrate", "-c", config, apart, "--target-quality", "95%", "--json")
+    by_quality = json.loads(told.stdout)
+    assert told.returncode == 0 and by_quality["quality"] >= 0.95 * by_quality["quality_all_strong"]
+    assert by_share["threshold"] > by_quality["threshold"]
+
+    (tmp_path / "policy.yaml").write_text(
+        "when_unsure: careful\nroutes: [{name: quick, models: [small]}, {name: careful, models: [large]}]\nstages:\n"
+        "  - difficulty: {model: g.pmg, weak: quick, strong: careful, threshold: 0.5}\n"
+    )
+    told = run("calibrate", "-c", config, apart, "--target-quality", "95%")
+    assert told.returncode == 0, told.stderr
+    assert "+++" in told.stdout and "all strong" in told.stdout
+    assert "threshold: 0.5}" in (tmp_path / "policy.yaml").read_text(), "nothing is changed unasked"
+    assert run("calibrate", "-c", config, apart, "--target-quality", "95%", "--write").returncode == 0
+    written = (tmp_path / "policy.yaml").read_text()
+    assert f"threshold: {by_quality['threshold']}" in written and "calibrated: {data: " in written
+    checked = run("check-config", "-c", config)
+    assert "uncalibrated" not in checked.stdout + checked.stderr and "stale" not in checked.stdout + checked.stderr
+    assert "The policy says so already." in run("calibrate", "-c", config, apart, "--target-quality", "95%").stdout
+    (tmp_path / "policy.yaml").write_text(written.replace(f"threshold: {by_quality['threshold']}", "threshold: 0.1"))
+    checked = run("check-config", "-c", config)
+    assert "stale" in checked.stdout + checked.stderr
+
+
+def test_rows_that_were_learned_prove_nothing(tmp_path):
+    learned = judged_apart(tmp_path, 0, 200)
+    assert run("train", "--gain", learned, "-o", tmp_path / "g.pmg").returncode == 0
+    config = configured(tmp_path, 0.5)
+    told = run("calibrate", "-c", config, learned, "--strong-share", "30%")
+    assert told.returncode == 4 and "200 were left out because the model was trained on them" in told.stderr
+    assert run("calibrate", "-c", config, learned, "--strong-share", "30%", "--target-quality", "0.9").returncode == 2
+    assert run("calibrate", "-c", config, learned, "--strong-share", "130%").returncode == 2

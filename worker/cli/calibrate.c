@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "worker/cli/calibrate.h"
+#include "worker/cli/calibrate_gain.h"
 #include "worker/cli/prices.h"
 #include "worker/lab/costs.h"
 
@@ -21,6 +22,8 @@ static const char help[] =
     "      --target-misroute X   decide as much as possible, with at most X (3% or 0.03) of what a stage decides wrong\n"
     "      --target-share X      let the stages decide X of all rows, with as few misroutes as possible\n"
     "      --minimise cost       as little cost of errors as possible; needs `costs` in the policy, or --costs\n"
+    "      --strong-share X, --target-quality X\n"
+    "                            for the difficulty stage, from judged answers: see calibrate --strong-share 30% --help\n"
     "\n"
     "  -c, --config FILE         the configuration, which names the policy\n"
     "  -f, --field NAME=PATH     a field stands elsewhere: text=ticket.body, label=ticket.queue\n"
@@ -205,6 +208,8 @@ static int run(const struct command *self, int argc, char **argv)
 	struct calibrate_asked asked = {.folds = FOLDS, .route_rows = ROUTE_ROWS, .limit = -1};
 	struct settings settings;
 	bool done = false;
+	if (calibrate_gain_asked(argc, argv))
+		return calibrate_gain(argc, argv);
 	int code = read_options(self, argc, argv, &asked, &done);
 	if (code != EXIT_DONE || done)
 		return code;

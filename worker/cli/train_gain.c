@@ -8,11 +8,12 @@
 
 #include "common/json.h"
 #include "worker/cli/whole_file.h"
+#include "worker/cli/outcome_rows.h"
 #include "worker/cli/train_rows.h"
 #include "worker/lab/gain_measure.h"
 #include "worker/lab/gain_train.h"
 
-enum { BLOCK = 1024, MOST_SEED = 1000000000, PROGRESS_STEPS = 1000, MOST_NAMES = 1000, LEAST_TASK = 10 };
+enum { BLOCK = 1024, MOST_SEED = 1000000000, PROGRESS_STEPS = 1000, MOST_NAMES = 1000 };
 
 static const char help[] =
     "usage: pointsman train --gain DATA --out FILE [OPTION...]\n"
@@ -69,80 +70,13 @@ struct work {
 	struct cli_progress bar;
 };
 
-/* What a row says beside its text. The names are prefixed, so that they are read as attributes. */
-static const char *const outcome_fields[] = {"weak.quality", "strong.quality", "weak.cost", "strong.cost", "topic", "task"};
-enum { WEAK_QUALITY, STRONG_QUALITY, WEAK_COST, STRONG_COST, TOPIC, TASK, OUTCOME_FIELDS };
-
-static int outcome_field(struct str name)
-{
-	for (int i = 0; i < OUTCOME_FIELDS; i++)
-		if (str_is(name, outcome_fields[i]))
-			return i;
-	return -1;
-}
-
-/* Fields that are not mapped stand under their own names. A CSV has its columns as attributes anyhow, and need not have all. */
-static bool add_own_names(struct asked *asked, const char *path, struct arena *arena)
-{
-	size_t n = strlen(path);
-	bool csv = n > 4 && (strcmp(path + n - 4, ".csv") == 0 || strcmp(path + n - 4, ".tsv") == 0);
-	bool mapped[OUTCOME_FIELDS] = {false};
-	for (uint32_t i = 0; i < asked->field_count; i++) {
-		int field = outcome_field(asked->fields[i].name);
-		if (field < 0)
-			continue;
-		mapped[field] = true;
-		asked->fields[i].name = arena_printf(arena, "attributes.%s", outcome_fields[field]);
-	}
-	for (int f = 0; f < OUTCOME_FIELDS; f++) {
-		if (mapped[f] || (csv && f != WEAK_QUALITY && f != STRONG_QUALITY))
-			continue;
-		if (asked->field_count == DATASET_MAX_FIELDS)
-			return false;
-		asked->fields[asked->field_count++] = (struct dataset_field){arena_printf(arena, "attributes.%s", outcome_fields[f]), str_of(outcome_fields[f])};
-	}
-	return true;
-}
-
-static struct str value_of(const struct dataset_row *row, int field)
-{
-	for (uint32_t i = 0; i < row->req.attribute_count; i++)
-		if (str_is(row->req.attributes[i].name, outcome_fields[field]))
-			return row->req.attributes[i].value;
-	return STR_NULL;
-}
-
-/* NAN where it is missing. */
-static enum rc quality_of(const struct dataset_row *row, int field, double *ret, struct err *err)
-{
-	struct str s = value_of(row, field);
-	*ret = NAN;
-	if (s.len == 0)
-		return RC_OK;
-	if (str_eq_nocase(s, STR("true")) || str_eq_nocase(s, STR("false")))
-		*ret = str_eq_nocase(s, STR("true")) ? 1 : 0;
-	else if (!str_to_double(s, ret) || !(*ret >= 0 && *ret <= 1))
-		return err_set(err, RC_BAD_INPUT, "%s is a quality from 0 to 1, or true or false, not \"%.*s\"", outcome_fields[field],
-		               (int)str_utf8_cut(s, 60), s.data);
-	return RC_OK;
-}
-
-static enum rc cost_of(const struct dataset_row *row, int field, double *ret, struct err *err)
-{
-	struct str s = value_of(row, field);
-	*ret = NAN;
-	if (s.len == 0 || (str_to_double(s, ret) && *ret >= 0))
-		return RC_OK;
-	return err_set(err, RC_BAD_INPUT, "%s is a cost in USD, not \"%.*s\"", outcome_fields[field], (int)str_utf8_cut(s, 60), s.data);
-}
-
-static enum rc number_of(struct work *w, struct names *names, int field, struct str name, uint32_t *ret, struct err *err)
+static enum rc number_of(struct work *w, struct names *names, enum outcome_field field, struct str name, uint32_t *ret, struct err *err)
 {
 	for (*ret = 0; *ret < names->count; ++*ret)
 		if (str_eq(names->items[*ret], name))
 			return RC_OK;
 	if (names->count == MOST_NAMES)
-		return err_set(err, RC_BAD_INPUT, "there are more than %d values of %s; is it the right field?", MOST_NAMES, outcome_fields[field]);
+		return err_set(err, RC_BAD_INPUT, "there are more than %d values of %s; is it the right field?", MOST_NAMES, outcome_rows_name(field));
 	names->items[names->count++] = arena_str(&w->arena, name);
 	return RC_OK;
 }
@@ -152,23 +86,17 @@ static enum rc take(void *ctx, const struct dataset_row *row, struct str text, s
 	struct work *w = ctx;
 	struct gain_train_row new = {.text = text};
 	struct gain_outcome outcome;
-	struct str topic = value_of(row, TOPIC);
-	enum rc rc = quality_of(row, WEAK_QUALITY, &outcome.weak, err);
-	if (rc == RC_OK)
-		rc = quality_of(row, STRONG_QUALITY, &outcome.strong, err);
-	if (rc == RC_OK)
-		rc = cost_of(row, WEAK_COST, &outcome.weak_usd, err);
-	if (rc == RC_OK)
-		rc = cost_of(row, STRONG_COST, &outcome.strong_usd, err);
+	struct str topic = outcome_rows_value(row, OUTCOME_TOPIC);
+	enum rc rc = outcome_rows_read(row, &outcome, err);
 	if (rc != RC_OK)
 		return rc;
 	if (isnan(outcome.weak) || isnan(outcome.strong)) {
 		w->without_quality++;
 		return RC_OK;
 	}
-	rc = number_of(w, &w->tasks, TASK, value_of(row, TASK), &new.task, err);
+	rc = number_of(w, &w->tasks, OUTCOME_TASK, outcome_rows_value(row, OUTCOME_TASK), &new.task, err);
 	if (rc == RC_OK && topic.len != 0)
-		rc = number_of(w, &w->topics, TOPIC, topic, &new.topic, err);
+		rc = number_of(w, &w->topics, OUTCOME_TOPIC, topic, &new.topic, err);
 	if (rc != RC_OK)
 		return rc;
 	w->without_topic += topic.len == 0;
@@ -390,7 +318,7 @@ int train_gain(int argc, char **argv)
 		return cli_usage(&self, "--out FILE is needed: where the model of gains is written");
 	rows.path = argv[optind];
 	arena_init(&arena, 1 << 20);
-	if (!add_own_names(&asked, rows.path, &arena))
+	if (!outcome_rows_fields(asked.fields, &asked.field_count, rows.path, &arena))
 		code = cli_usage(&self, "there are too many --field options");
 	else
 		code = train(&asked, &rows, &arena);

@@ -59,6 +59,24 @@ static void write_preambles(struct writing *w, const struct gain_parts *p)
 	tensor(w, "preambles", "I32", p->preamble_count, 3, values, p->preamble_count * sizeof values[0]);
 }
 
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static void write_learned(struct writing *w, const struct gain_train_setup *setup)
+{
+	uint64_t *hashes = heap_zalloc((size_t)setup->row_count + 1, sizeof *hashes);
+	for (uint32_t i = 0; i < setup->row_count; i++)
+		hashes[i] = gain_hash(setup->rows[i].text);
+	qsort(hashes, setup->row_count, sizeof *hashes, by_value);
+	for (uint32_t i = 0; i < setup->row_count; i++)
+		hashes[i] = hashes[i] << 32 | hashes[i] >> 32; /* the high half first */
+	tensor(w, "learned", "I32", setup->row_count, 2, hashes, setup->row_count * sizeof *hashes);
+	free(hashes);
+}
+
 static struct str settings_text(const struct gain_parts *p, const struct gain_train_setup *setup, const struct gain_train_report *report,
                                 struct arena *arena)
 {
@@ -91,6 +109,7 @@ void gain_parts_write(const struct gain_parts *p, const struct gain_train_setup 
 	buf_char(&w.header, '}');
 	write_words(&w, p);
 	write_preambles(&w, p);
+	write_learned(&w, setup);
 	tensor(&w, "topics", "I8", p->file.len, 1, p->file.data, p->file.len);
 	write_floats(&w, "topic_gains", p->topic_gains, p->file.data != NULL ? classifier_label_count(p->classifier) : 0);
 	buf_char(&w.header, '}');

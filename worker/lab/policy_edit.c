@@ -11,7 +11,7 @@
 
 enum { EDITS_A_STAGE = 8 };
 
-static const char *const own_keys[] = {"accept", "thresholds", "calibrated"};
+static const char *const own_keys[] = {"accept", "thresholds", "calibrated", "threshold"};
 
 struct editing {
 	struct edit_lines lines;
@@ -125,9 +125,15 @@ static void comment(struct buf *out, struct str words)
 	buf_char(out, '\n');
 }
 
+/* In whose place all that is ours is written. */
+static bool is_threshold(struct str key)
+{
+	return str_is(key, "accept") || str_is(key, "threshold");
+}
+
 static void write_own(const struct policy_edit_stage *s, struct str indent, struct str kept_comment, struct buf *out)
 {
-	buf_printf(out, "%.*saccept: ", STR_ARG(indent));
+	buf_printf(out, "%.*s%s: ", STR_ARG(indent), s->key != NULL ? s->key : "accept");
 	json_write_double(out, s->accept);
 	if (kept_comment.len != 0)
 		buf_printf(out, "  %.*s\n", STR_ARG(kept_comment));
@@ -169,7 +175,7 @@ static void edit_block(struct editing *e, const struct node *map, const struct p
 			continue;
 		struct buf out;
 		buf_init(&out, e->arena, 1024);
-		if (str_is(key->scalar, "accept")) {
+		if (is_threshold(key->scalar)) {
 			struct str line = edit_line(&e->lines, key->line - 1);
 			struct str indent = {line.data, place(&e->lines, key->line, key->column) - e->lines.begin[key->line - 1]};
 			write_own(s, indent, comment_behind(&e->lines, value), &out);
@@ -211,7 +217,7 @@ static enum rc edit_braces(struct editing *e, const struct node *key, const stru
 		size_t end = flow_end(text, at);
 		struct str entry = str_trim((struct str){text.data + at, end - at});
 		at = end + 1;
-		if (str_is(key_of(entry), "accept"))
+		if (is_threshold(key_of(entry)))
 			write_own(s, indent, STR_NULL, &out);
 		else if (entry.len != 0 && !is_own(key_of(entry)))
 			buf_printf(&out, "%.*s%.*s\n", STR_ARG(indent), STR_ARG(entry));

@@ -18,6 +18,7 @@ struct policy_edit_threshold {
 };
 struct policy_edit_stage {
 	uint32_t stage; /* in the list `stages` */
+	const char *key; /* of the one threshold; NULL: accept */
 	double accept;
 	struct str accept_comment;
 	struct policy_edit_threshold *routes; /* those with a threshold of their own */

@@ -99,6 +99,7 @@ static enum verdict decide(const void *stage, struct stage_turn *turn)
 	gain_run(s->gain, turn->scratch, turn->text->shown, &found);
 	bool strong = found.gain >= s->threshold;
 	turn->route = strong ? s->strong : s->weak;
+	turn->learned = turn->held_out && gain_has_learned(s->gain, turn->text->shown);
 	trace->asset_version = gain_version(s->gain);
 	trace->label = policy_route(turn->policy, (uint32_t)turn->route)->name;
 	trace->score = found.gain;

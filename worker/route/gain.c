@@ -30,6 +30,8 @@ struct gain {
 		uint64_t hash;
 	} preambles[GAIN_MAX_PREAMBLES]; /* the longest first */
 	uint32_t preamble_count;
+	const unsigned char *learned; /* hashes of the training's texts, ascending: 2 int32 each, the high one first */
+	uint64_t learned_count;
 	char version[VERSION_BYTES * 2 + 1];
 };
 
@@ -146,6 +148,19 @@ static enum rc read_preambles(struct gain *g, const struct safetensors *file, st
 	return RC_OK;
 }
 
+static enum rc read_learned(struct gain *g, const struct safetensors *file, struct err *err)
+{
+	struct tensor t;
+	enum rc rc = safetensors_find(file, "learned", TENSOR_I32, &t, err);
+	if (rc != RC_OK)
+		return rc;
+	if (t.rows != 0 && t.columns != 2)
+		return bad(err, "learned");
+	g->learned = t.bytes;
+	g->learned_count = t.rows;
+	return RC_OK;
+}
+
 enum rc gain_open(struct str bytes, const struct static_model *model, struct arena *arena, struct gain **ret, struct err *err)
 {
 	struct safetensors file;
@@ -160,6 +175,8 @@ enum rc gain_open(struct str bytes, const struct static_model *model, struct are
 		rc = read_topics(g, &file, arena, err);
 	if (rc == RC_OK)
 		rc = read_preambles(g, &file, err);
+	if (rc == RC_OK)
+		rc = read_learned(g, &file, err);
 	if (rc != RC_OK)
 		return rc;
 	uint8_t digest[SHA256_BYTES];
@@ -249,4 +266,21 @@ void gain_run(const struct gain *g, struct gain_scratch *s, struct str text, str
 	ret->parts[GAIN_OF_SURFACE] = g->weights[GAIN_OF_SURFACE] * of_surface(g, text);
 	for (int i = 0; i < GAIN_PARTS; i++)
 		ret->gain += ret->parts[i];
+}
+
+bool gain_has_learned(const struct gain *g, struct str text)
+{
+	text.len = str_utf8_cut(text, GAIN_MAX_BYTES);
+	uint64_t hash = gain_hash(text), low = 0, high = g->learned_count;
+	while (low < high) {
+		uint64_t at = low + (high - low) / 2;
+		uint64_t here = (uint64_t)(uint32_t)tensor_int(g->learned, 2 * at) << 32 | (uint32_t)tensor_int(g->learned, 2 * at + 1);
+		if (here == hash)
+			return true;
+		if (here < hash)
+			low = at + 1;
+		else
+			high = at;
+	}
+	return false;
 }

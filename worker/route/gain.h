@@ -40,6 +40,8 @@ struct gained {
 	struct str topic;         /* the likeliest; data NULL: the model knows no topics by name */
 };
 void gain_run(const struct gain *g, struct gain_scratch *s, struct str text, struct gained *ret);
+/* It was trained on this very text: its gain proves nothing. */
+bool gain_has_learned(const struct gain *g, struct str text);
 
 /* gain_text.c: what of a text is read. */
 void gain_surface(struct str text, float ret[GAIN_SURFACE]);
