@@ -154,6 +154,32 @@ static void without_a_confident_stage_the_safe_route_is_taken_and_says_why(void 
 	policy_unref(policy);
 }
 
+/* Something was down in the middle: the next stage decides, and what it says is not kept as if all had been asked. */
+static void a_failed_stage_is_gone_past_and_the_decision_behind_it_is_not_cached(void **state)
+{
+	(void)state;
+	static const bool down[] = {true, false};
+	for (size_t i = 0; i < 2; i++) {
+		struct policy *policy = fixture_policy(rules_yaml, "");
+		struct fake failing = {.decide = VERDICT_FAILED, .score = NAN, .threshold = NAN, .degraded = down[i]},
+		            sure = {.decide = VERDICT_DECIDED, .route = 0, .score = 0.9, .threshold = 0.8};
+		add_fake(policy, &failing);
+		add_fake(policy, &sure);
+		struct route_scratch *scratch = route_scratch_new(policy);
+		struct fixture_job f;
+		fixture_job_init(&f, "hello");
+		assert_int_equal(route_decide(policy, scratch, &f.job), ROUTE_DONE);
+		assert_str(f.job.dec.route_name, "kb");
+		assert_false(f.job.dec.unsure);
+		assert_int_equal(f.job.dec.trace[1].verdict, VERDICT_FAILED);
+		assert_int_equal(f.job.dec.degraded, down[i]);
+		assert_int_equal(route_pack(policy, &f.job).data == NULL, down[i]);
+		fixture_job_free(&f);
+		route_scratch_free(scratch);
+		policy_unref(policy);
+	}
+}
+
 static void a_stage_that_asks_is_resumed_with_the_answer(void **state)
 {
 	(void)state;
@@ -442,6 +468,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_confident_stage_decides_and_the_rest_are_not_asked),
 		cmocka_unit_test(without_a_confident_stage_the_safe_route_is_taken_and_says_why),
+		cmocka_unit_test(a_failed_stage_is_gone_past_and_the_decision_behind_it_is_not_cached),
 		cmocka_unit_test(a_stage_that_asks_is_resumed_with_the_answer),
 		cmocka_unit_test(a_degraded_decision_is_not_cached),
 		cmocka_unit_test(resuming_a_job_that_nobody_asked_for_decides_it_anew),

@@ -233,8 +233,10 @@ static void texts_in_other_languages_are_passed_on(void **state)
 		f.job.req.embedding_len = 3;
 		assert_int_equal(route_decide(x.policy, x.scratch, &f.job), ROUTE_DONE);
 		assert_int_equal(f.job.dec.unsure, cases[i].passed);
-		if (cases[i].passed)
+		if (cases[i].passed) {
 			assert_str(f.job.dec.trace[0].reason, "language: the text is in de, the policy was measured in others");
+			assert_str(f.job.dec.unsure_reason, "no stage was confident (semantic passed: language)");
+		}
 		fixture_job_free(&f);
 	}
 	stop(x);

@@ -13,6 +13,9 @@
 #include "worker/route/guard.h"
 #include "worker/route/language.h"
 
+/* How the reason of a stage begins that passes because of the text's language. */
+#define OTHER_LANGUAGE "language: "
+
 struct route_scratch {
 	struct policy *policy; /* counted */
 	struct sha256 *hash;
@@ -139,6 +142,8 @@ static struct str unsure_reason(const struct decision *dec, struct arena *arena)
 			buf_cstr(&out, "; ");
 		if (t->verdict == VERDICT_FAILED)
 			buf_printf(&out, "%s failed: %.*s", t->stage, STR_ARG(t->reason));
+		else if (str_starts(t->reason, STR(OTHER_LANGUAGE)))
+			buf_printf(&out, "%s passed: language", t->stage);
 		else if (isnan(t->score) || isnan(t->threshold))
 			buf_printf(&out, "%s passed", t->stage);
 		else if (t->score < t->threshold)
@@ -183,7 +188,7 @@ static enum verdict ask_stage(const struct policy *policy, struct route_scratch 
 	bool measured = stage->ops->measured_in_languages && policy->languages != 0;
 	if (!resumed && measured && outside_languages(policy, turn->text)) {
 		trace->verdict = VERDICT_PASS;
-		trace->reason = arena_printf(&job->arena, "language: the text is in %s, the policy was measured in others", turn->text->language);
+		trace->reason = arena_printf(&job->arena, OTHER_LANGUAGE "the text is in %s, the policy was measured in others", turn->text->language);
 	} else {
 		trace->verdict = resumed ? stage->ops->resume(stage->config, turn) : stage->ops->decide(stage->config, turn);
 	}
