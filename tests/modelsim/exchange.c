@@ -158,6 +158,8 @@ static enum MHD_Result begin_call(struct exchange *exchange)
 	(void)MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, read_header, exchange); /* returns a count */
 	server->calls++;
 	server->embeddings += exchange->endpoint == ENDPOINT_EMBEDDINGS;
+	if (exchange->endpoint == ENDPOINT_EMBEDDINGS || asks_for_a_route(exchange))
+		exchange->record = 0; /* a record's routing is not its answer: the same record may have both */
 	if (asks_for_a_route(exchange)) {
 		server->router++;
 		if (exchange->plan.router == ROUTER_LATE)

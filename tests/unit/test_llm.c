@@ -170,11 +170,11 @@ static void the_prompts_version_is_its_files_hash_and_every_word_of_it_changes_t
 	(void)snprintf(first, sizeof first, "%s", policy_decision_version(x.policy).data); /* fits */
 	static const char *const others[] = {
 		POLICY(", max_tokens: 99"), POLICY(", routes: [kb, careful]"), POLICY(", logprobs: false"),
-		"when_unsure: careful\nroutes:\n- {name: kb, models: [small], description: Other words.}\n"
-		"- {name: careful, models: [capable]}\n- {name: human, topic: desk}\n"
-		"stages:\n- llm: {model: standby, prompt: router.md, accept: 0.7}\n",
-		"when_unsure: careful\nroutes: [{name: kb, models: [small]}, {name: careful, models: [capable]}, {name: human, topic: desk}]\n"
-		"stages:\n- llm: {model: capable, prompt: router.md, accept: 0.7}\n",
+		("when_unsure: careful\nroutes:\n- {name: kb, models: [small], description: Other words.}\n"
+		 "- {name: careful, models: [capable]}\n- {name: human, topic: desk}\n"
+		 "stages:\n- llm: {model: standby, prompt: router.md, accept: 0.7}\n"),
+		("when_unsure: careful\nroutes: [{name: kb, models: [small]}, {name: careful, models: [capable]}, {name: human, topic: desk}]\n"
+		 "stages:\n- llm: {model: capable, prompt: router.md, accept: 0.7}\n"),
 	};
 	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
 		struct policy *other = fixture_policy(others[i], x.folder);

@@ -62,9 +62,9 @@ bool ask_answered(struct stage_turn *turn)
 	if (call->outcome == OUTCOME_OK)
 		return true;
 	struct str why = call->message.data != NULL ? call->message : str_of(outcome_info(call->outcome)->doc);
-	if (call->outcome == OUTCOME_EXPIRED)
-		(void)ask_useless(turn, "late", arena_printf(&turn->job->arena, "no answer within %lld ms; %.*s", (long long)call->timeout_ms, STR_ARG(why))); /* the verdict is the caller's */
-	else
-		(void)ask_useless(turn, outcome_info(call->outcome)->name, why); /* likewise */
+	bool late = call->outcome == OUTCOME_EXPIRED;
+	if (late)
+		why = arena_printf(&turn->job->arena, "no answer within %lld ms; %.*s", (long long)call->timeout_ms, STR_ARG(why));
+	(void)ask_useless(turn, late ? "late" : outcome_info(call->outcome)->name, why); /* the verdict is the caller's */
 	return false;
 }

@@ -50,7 +50,8 @@ static const struct config_option options[] = {
 	{.name = NULL},
 };
 
-static enum rc choose_routes(struct llm *s, struct stage_setup *setup, const struct node *node, const struct route **routes, struct err *err)
+static enum rc choose_routes(struct llm *s, struct stage_setup *setup, const struct node *node, const struct route **routes,
+                             struct err *err)
 {
 	struct policy *policy = setup->policy;
 	struct policy_strings named = {0};
@@ -73,7 +74,8 @@ static enum rc choose_routes(struct llm *s, struct stage_setup *setup, const str
 		s->names[s->name_count] = policy->routes[route].name;
 		s->route_of[s->name_count++] = route;
 		if (policy->routes[route].description.len == 0)
-			policy_warn(policy, "route %.*s: it has no description; all that the llm stage's model knows of it is its name", STR_ARG(policy->routes[route].name));
+			policy_warn(policy, "route %.*s: it has no description; all that the llm stage's model knows of it is its name",
+			            STR_ARG(policy->routes[route].name));
 	}
 	return rc;
 }
