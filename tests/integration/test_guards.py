@@ -159,6 +159,28 @@ def test_no_retry_and_no_fallback_goes_past_a_guard(deployment, here_and_there):
     assert_nothing_left(there)
 
 
+def test_a_guard_can_name_who_serves_and_a_context_too_small_is_passed_over(deployment, here_and_there):
+    here, there = here_and_there
+    models = deployment.config["models"]
+    deployment.configure(models=[{**m, **({"context_tokens": 2000} if m["name"] in ("cloud", "local") else {})} for m in models])
+    serve = {"name": "critical", "when": {"attributes": {"critical": "yes"}}, "models": ["second", "backup"]}
+    deployment.worker(policy(RULES, guards=[serve])).start()
+    ledger = deployment.ledger()
+    by_id = {
+        "critical": {"id": "critical", "prompt": "Where is my parcel? mark-critical", "attributes": {"critical": "yes"}},
+        "long": {"id": "long", "prompt": "Where is my parcel? " + FILLER * 400},
+        "short": {"id": "short", "prompt": "Where is my parcel?"},
+    }
+    sent = send(deployment, by_id)
+    ledger.wait(len(sent), timeout=60)
+    ledger.assert_exactly_once(sent)
+    decisions = decisions_of(ledger)
+    assert [decisions[i]["candidates"] for i in ("critical", "long", "short")] == [["second", "backup"], ["backup"], ["cloud", "backup", "local"]]
+    assert [decisions[i]["model"] for i in ("critical", "long", "short")] == ["second", "backup", "cloud"]
+    assert decisions["long"]["guards"][0]["name"] == "context_tokens" and "cloud (2000), local (2000)" in decisions["long"]["guards"][0]["effect"]
+    assert "mark-critical" in here.received() and "mark-critical" not in there.received()
+
+
 def test_where_no_model_is_left_the_record_is_rejected_and_nothing_is_sent(deployment, here_and_there):
     here, there = here_and_there
     forbid = {"name": "no-models", "when": {"all": [{"pii": "iban"}, {"keywords": ["poem"]}]}, "not_models": ["local", "cloud", "backup"]}

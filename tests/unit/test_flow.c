@@ -28,7 +28,10 @@ static const char policy_text[] =
     "stages:\n"
     "  - rules:\n"
     "      - {name: greeting, when: {keywords: [hello]}, route: quick}\n"
-    "      - {name: angry, when: {keywords: [lawyer]}, route: person, priority: 5}\n";
+    "      - {name: angry, when: {keywords: [lawyer]}, route: person, priority: 5}\n"
+    "guards:\n"
+    "  - {name: sealed, when: {pii: iban}, not_models: [little]}\n"
+    "  - {name: shut, when: {attributes: {shut: 'yes'}}, reject: true}\n";
 
 static const char asking_policy_text[] =
     "name: asking\n"
@@ -305,6 +308,33 @@ static void a_condemned_record_is_named_while_it_can_be_read_and_never_called_fo
 		assert_text(output_of(job, OUTPUT_DEAD_LETTER)->value, "{\"id\":\"r1\",\"prompt\":\"hello there\"}");
 		job_pool_give(road->pool, job);
 	}
+}
+
+static void a_guard_is_asked_on_a_cached_decision_too_and_a_rejected_record_makes_no_call(void **state)
+{
+	struct road *road = *state;
+	send(road, record(road, 50, "{\"prompt\":\"hello, for a guard\"}"));
+	struct job *job = popped(&road->called);
+	assert_int_equal(job->call.model_count, 2);
+	job_pool_give(road->pool, job);
+	send(road, record(road, 51, "{\"messages\":[{\"role\":\"user\",\"content\":\"DE89370400440532013000\"},"
+	                            "{\"role\":\"user\",\"content\":\"hello, for a guard\"}]}"));
+	job = popped(&road->called);
+	assert_int_equal(job->dec.cache, CACHE_NEAR);
+	assert_int_equal(job->call.model_count, 1);
+	assert_int_equal(job->call.models[0], 1);
+	assert_int_equal(job->dec.guard_count, 1);
+	assert_text(job->dec.guards[0].name, "sealed");
+	job_pool_give(road->pool, job);
+	send(road, record(road, 52, "{\"prompt\":\"hello, for a guard\",\"attributes\":{\"shut\":\"yes\"}}"));
+	assert_null(road->called.head);
+	job = popped(&road->handed_back);
+	assert_int_equal(job->outcome, OUTCOME_GUARD);
+	assert_text(field(job, OUTPUT_RESPONSE, "status"), "rejected");
+	assert_text(field(job, OUTPUT_RESPONSE, "error.class"), "guard");
+	assert_text(field(job, OUTPUT_DECISION, "reason"), "guard shut: shut is yes; rejected");
+	assert_non_null(output_of(job, OUTPUT_DEAD_LETTER));
+	job_pool_give(road->pool, job);
 }
 
 static void a_topic_route_forwards_without_a_call(void **state)
@@ -792,6 +822,7 @@ int main(void)
 		ON_A_ROAD(a_known_word_goes_to_the_small_model_and_its_answer_becomes_a_response),
 		ON_A_ROAD(bytes_that_are_no_record_become_a_dead_letter_and_no_call),
 		ON_A_ROAD(a_condemned_record_is_named_while_it_can_be_read_and_never_called_for),
+		ON_A_ROAD(a_guard_is_asked_on_a_cached_decision_too_and_a_rejected_record_makes_no_call),
 		ON_A_ROAD(a_topic_route_forwards_without_a_call),
 		ON_A_ROAD(a_parked_record_keeps_its_deadline_and_is_not_parked_again),
 		ON_A_ROAD(a_record_that_would_not_fit_through_its_park_topic_waits),

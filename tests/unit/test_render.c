@@ -80,6 +80,13 @@ static void a_conversation_keeps_its_turns_and_the_template_its_place(void **sta
 	policy_unref(policy);
 }
 
+static void admit_and_render(const struct policy *policy, struct job *job)
+{
+	struct str why;
+	assert_true(route_admit(policy, job, &why));
+	route_render(policy, job);
+}
+
 static void the_routes_parameters_bind_and_the_records_wishes_count_below_them(void **state)
 {
 	(void)state;
@@ -87,7 +94,7 @@ static void the_routes_parameters_bind_and_the_records_wishes_count_below_them(v
 	struct fixture_job f;
 	fixture_job_init(&f, "hello");
 	f.job.dec.route = 0;
-	route_render(policy, &f.job);
+	admit_and_render(policy, &f.job);
 	const struct call *call = &f.job.call;
 	assert_int_equal(call->purpose, PURPOSE_ANSWER);
 	assert_int_equal(call->model_count, 3);
@@ -102,20 +109,20 @@ static void the_routes_parameters_bind_and_the_records_wishes_count_below_them(v
 	f.job.req.max_tokens = 20;
 	f.job.req.temperature = 0;
 	f.job.req.response_format = STR("{\"type\":\"text\"}");
-	route_render(policy, &f.job);
+	admit_and_render(policy, &f.job);
 	assert_int_equal(call->max_tokens, 20);
 	assert_true(call->temperature == 0);
 	assert_str(call->response_format, "{\"type\":\"text\"}");
 	f.job.req.max_tokens = 2000;
-	route_render(policy, &f.job);
+	admit_and_render(policy, &f.job);
 	assert_int_equal(call->max_tokens, 100);
 	f.job.dec.route = 1;
-	route_render(policy, &f.job);
+	admit_and_render(policy, &f.job);
 	assert_int_equal(call->max_tokens, 2000);
 	assert_int_equal(call->model_count, 1);
 	assert_int_equal(call->message_count, 1);
 	f.job.req.temperature = NAN;
-	route_render(policy, &f.job);
+	admit_and_render(policy, &f.job);
 	assert_true(isnan(call->temperature));
 	fixture_job_free(&f);
 	policy_unref(policy);

@@ -118,7 +118,9 @@ bool guards_run(const struct policy *policy, struct cond_scratch *scratch, struc
 static int64_t tokens_needed(const struct route *route, const struct request *req)
 {
 	enum { A_MESSAGE = 4 /* what a role costs */ };
-	int64_t tokens = req->max_tokens != 0 ? req->max_tokens : route->max_tokens;
+	int64_t tokens = route->max_tokens;
+	if (req->max_tokens != 0 && (tokens == 0 || req->max_tokens < tokens)) /* as route_render asks for */
+		tokens = req->max_tokens;
 	tokens += (int64_t)text_tokens(route->system) + (int64_t)text_tokens(route->template);
 	for (uint32_t i = 0; i < req->message_count; i++)
 		tokens += (int64_t)text_tokens(req->messages[i].content) + A_MESSAGE;

@@ -39,8 +39,10 @@ uint32_t pii_record_has(struct pii_record *record, uint32_t kinds)
 	if (record->looked)
 		return record->found & kinds;
 	record->looked = true;
-	for (uint32_t i = 0; i < req->message_count; i++)
+	for (uint32_t i = 0; i < req->message_count; i++) {
 		look_at(record, req->messages[i].content, "message", i);
+		look_at(record, req->messages[i].role, "message", i);
+	}
 	for (uint32_t i = 0; i < req->attribute_count; i++)
 		look_at(record, req->attributes[i].value, "attribute", i);
 	look_at(record, req->id, "id", 0);

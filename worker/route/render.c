@@ -141,8 +141,8 @@ void route_render(const struct policy *policy, struct job *job)
 	const struct request *req = &job->req;
 	struct call *call = &job->call;
 	call->purpose = PURPOSE_ANSWER;
-	call->models = route->models;
-	call->model_count = route->model_count;
+	call->models = job->dec.models; /* not the route's: what route_admit has left of them */
+	call->model_count = job->dec.model_count;
 	render_messages(route, job);
 	/* The route's limit binds; below it the record's own wish counts. */
 	call->max_tokens = route->max_tokens;
