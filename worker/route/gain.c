@@ -223,7 +223,7 @@ static double of_topics(const struct gain *g, struct gain_scratch *s, struct str
 {
 	struct classified found;
 	double sum = 0;
-	if (g->topics == NULL)
+	if (g->topics == NULL || (g->weights[GAIN_TOPICS] == 0 && !g->named))
 		return 0;
 	classifier_run(g->topics, s->topics, text, &found);
 	const float *p = classifier_probabilities(s->topics);
@@ -238,6 +238,8 @@ static double of_words(const struct gain *g, struct gain_scratch *s, struct str 
 {
 	const struct features *f = s->features;
 	double sum = 0;
+	if (g->weights[GAIN_WORDS] == 0)
+		return 0;
 	features_read(s->features, g->idf, text);
 	for (uint32_t i = 0; i < f->count; i++)
 		sum += (double)f->items[i].value * (double)g->words[f->items[i].at];
