@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from services import ROOT
+from test_label import Person
 from worker import merge
 
 BINARY = str(os.environ.get("POINTSMAN_BIN", ROOT / "build/pointsman"))
@@ -113,6 +114,13 @@ def test_without_a_gap_it_does_not_pay(tmp_path, clear, config, more, verdict, w
     assert told["verdict"] == verdict and words in told["reason"]
 
 
+def test_one_kind_alone_is_nothing_to_tell_apart(tmp_path):
+    instruction = "You are a helpful assistant of a bank. Answer in one sentence, politely, and never tell a secret. " * 20
+    rows = [(instruction + text, kind) for text, kind in clear_rows(400)]
+    told = advise(write_config(tmp_path), write_rows(tmp_path / "rows.jsonl", rows))
+    assert told["verdict"] == "no" and "one kind" in told["reason"]
+
+
 def test_few_rows_say_nothing(tmp_path):
     told = advise(write_config(tmp_path), write_rows(tmp_path / "rows.jsonl", clear_rows(150)))
     assert told["verdict"] == "too few rows"
@@ -125,7 +133,9 @@ def test_what_is_in_place_is_looked_at(tmp_path, clear):
     assert done.returncode == 0, done.stderr
     assert "what no stage is sure of goes to b" in done.stdout and "1 of 2 routes have one model only" in done.stdout
     assert "no model is clearly cheaper" in done.stdout  # the baseline is the cheap one
-    assert "there is no policy yet" in run("advise", "-c", write_config(tmp_path / ".."), clear).stdout
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    assert "there is no policy yet" in run("advise", "-c", write_config(bare), clear).stdout
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path, clear):
@@ -146,6 +156,11 @@ def test_the_draft_goes_through_check_train_calibrate_and_eval_as_it_is(tmp_path
     assert checked.returncode == 0, checked.stderr
     rows = [json.loads(line) for line in (draft / "rows.jsonl").read_text().splitlines()]
     assert len(rows) == told["rows_to_label"] > 100 and all(row["why"] and row["why_detail"] for row in rows)
+    person = Person("label", draft / "rows.jsonl", "-c", config, "-o", tmp_path / "one.jsonl")
+    person.sees(f"row 1 of {len(rows)}").types("0").sees("row 2").types("\x04")
+    assert person.ends() == 0, person.err
+    person.close()
+    assert json.loads((tmp_path / "one.jsonl").read_text()) == {**rows[0], "label": None}
     # A person's part: each group has one kind, and so each kind its groups. The first group of a kind is its label.
     kinds = {line: kind for line, kind in ((row["text"], row["kind"]) for row in map(json.loads, clear.read_text().splitlines()))}
     route_of = {}

@@ -115,11 +115,12 @@ def test_litellms_routes_go_to_the_models_of_their_names(folder):
 def test_a_hostile_file_commands_no_terminal_and_breaks_no_policy(folder):
     hostile = {"name": '../../"x\n: [', "utterances": ["say \x1b[31m red", "- a: b # c"], "\x1b]0;t\x07": 1, "description": "a\n---\nb: ${HOME}"}
     (folder / "router.json").write_text(json.dumps([hostile]))
+    around = set(folder.parent.iterdir())
     done = run("import", "router.json", "-o", "out.yaml", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stderr + done.stdout
     assert run("check-config", "-c", "pointsman.yaml", cwd=folder).returncode == 0
-    assert sorted(p.name for p in folder.parent.iterdir() if p.is_file()) == []
+    assert set(folder.parent.iterdir()) == around
     assert len(list((folder / "examples").iterdir())) == 1
 
 

@@ -14,7 +14,7 @@
 /* Clear categories and a gap of 25: the best case. */
 static struct advise_facts good(void)
 {
-	return (struct advise_facts){.rows = 5000, .tight_share = 0.6, .models = 2, .capable = {2.5, 10, NAN}, .cheaper = {0.1, 0.4, NAN},
+	return (struct advise_facts){.rows = 5000, .tight_share = 0.6, .largest_share = 0.2, .models = 2, .capable = {2.5, 10, NAN}, .cheaper = {0.1, 0.4, NAN},
 	                             .input_tokens = 400, .output_tokens = 300, .records_a_day = NAN};
 }
 
@@ -47,8 +47,8 @@ static void the_figures_are_those_of_a_pocket_calculator(void **state)
 static void each_verdict_has_its_reason(void **state)
 {
 	(void)state; /* unused */
-	struct advise_facts f[12];
-	for (int i = 0; i < 12; i++)
+	struct advise_facts f[13];
+	for (int i = 0; i < 13; i++)
 		f[i] = good();
 	f[1].rows = 199;
 	f[2].models = 1;
@@ -63,13 +63,16 @@ static void each_verdict_has_its_reason(void **state)
 	f[9].capable = f[9].cheaper = (struct advise_model){0, 0, NAN}; /* both are free */
 	f[10].cheaper = (struct advise_model){0, 0, NAN};
 	f[11].cheaper = (struct advise_model){4, 12, NAN}; /* the other way round */
+	f[12].tight_share = 1;
+	f[12].largest_share = 0.95;
 	static const struct {
 		enum advise_verdict verdict;
 		enum advise_reason reason;
-	} expected[12] = {{ADVISE_YES, ADVISE_CLEAR},      {ADVISE_TOO_FEW, ADVISE_ROWS},   {ADVISE_NO, ADVISE_ONE_MODEL},   {ADVISE_NO, ADVISE_NO_GAP},
+	} expected[13] = {{ADVISE_YES, ADVISE_CLEAR},      {ADVISE_TOO_FEW, ADVISE_ROWS},   {ADVISE_NO, ADVISE_ONE_MODEL},   {ADVISE_NO, ADVISE_NO_GAP},
 	                  {ADVISE_NO, ADVISE_NO_KINDS},    {ADVISE_NO, ADVISE_NO_KINDS},    {ADVISE_MAYBE, ADVISE_SOME_KINDS}, {ADVISE_NO, ADVISE_SMALL_SUM},
-	                  {ADVISE_YES, ADVISE_TIME_ONLY},  {ADVISE_NO, ADVISE_NO_GAP},      {ADVISE_YES, ADVISE_CLEAR},      {ADVISE_NO, ADVISE_NO_GAP}};
-	for (int i = 0; i < 12; i++) {
+	                  {ADVISE_YES, ADVISE_TIME_ONLY},  {ADVISE_NO, ADVISE_NO_GAP},      {ADVISE_YES, ADVISE_CLEAR},      {ADVISE_NO, ADVISE_NO_GAP},
+	                  {ADVISE_NO, ADVISE_ONE_KIND}};
+	for (int i = 0; i < 13; i++) {
 		struct advice a = advise(&f[i]);
 		if (a.verdict != expected[i].verdict || a.reason != expected[i].reason)
 			fail_msg("case %d: verdict %d, reason %d", i, (int)a.verdict, (int)a.reason);

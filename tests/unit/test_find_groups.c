@@ -56,6 +56,7 @@ static void rows_of_clear_kinds_are_tight_and_strays_are_not(void **state)
 	assert_in_range(found.tight_count - strays, ROWS * 7 / 10 * 98 / 100, ROWS * 7 / 10);
 	assert_true(strays <= ROWS * 3 / 10 / 50);
 	assert_in_range(found.clear_groups, KINDS, KINDS + 2);
+	assert_in_range(found.most_tight, ROWS / 10, ROWS / 5);
 	found_groups_free(&found);
 	cluster_set_free(set);
 }

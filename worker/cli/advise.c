@@ -182,6 +182,7 @@ static void conclude(struct advise_work *w)
 {
 	double share = w->vectors != 0 ? (double)w->found.tight_count / w->rows.count : 0;
 	w->facts = (struct advise_facts){.rows = w->rows.count, .tight_share = share,
+	                                 .largest_share = w->found.tight_count != 0 ? (double)w->found.most_tight / w->found.tight_count : 0,
 	                                 .models = w->settings.model_count, .capable = model_facts(w, w->capable),
 	                                 .cheaper = model_facts(w, w->cheaper), .input_tokens = w->mean_tokens,
 	                                 .output_tokens = (double)w->asked->output_tokens, .records_a_day = w->asked->per_day};

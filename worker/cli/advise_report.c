@@ -88,6 +88,9 @@ static const char *why(enum advise_reason reason)
 	case ADVISE_NO_KINDS:
 		return "Routing by what texts are about does not pay here: too few of them fall into categories that come again.\n"
 		       "Rules on attributes, length or code may still tell records apart.";
+	case ADVISE_ONE_KIND:
+		return "Routing does not pay here: nearly all texts are of one kind, so there is nothing to tell apart. Try whether the cheaper\n"
+		       "model serves them all. (Texts that begin with the same long instruction look alike; --field can leave it out.)";
 	case ADVISE_SMALL_SHARE: return "Routing does not pay here: what it would save is a small share of the costs.";
 	case ADVISE_SMALL_SUM: return "Routing does not pay here: what it would save in a month is less than labelling costs.";
 	case ADVISE_SOME_KINDS: return "Routing may pay here: there are categories, but not clear ones. Label the rows and let eval tell.";
@@ -101,7 +104,7 @@ static void tell_saving(const struct advise_work *w)
 {
 	const struct advice *a = &w->advice;
 	const char *capable = model_name(w, w->capable), *cheaper = model_name(w, w->cheaper);
-	if (a->usd_high <= 0 || a->verdict == ADVISE_TOO_FEW)
+	if (a->usd_high <= 0 || a->verdict == ADVISE_TOO_FEW || a->reason == ADVISE_ONE_KIND)
 		return;
 	printf("\nsaving        %.0f to %.0f %% of what all records with %s cost: %.2f to %.2f USD for 1,000 records\n", 100 * a->saved_low, 100 * a->saved_high,
 	       capable, a->usd_low, a->usd_high);

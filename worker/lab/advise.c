@@ -9,6 +9,8 @@ const double advise_served_low = 0.5, advise_served_high = 0.9;
 const double advise_clear_share = 0.45, advise_some_share = 0.15, advise_gap = 1.5;
 /* Below these, what is saved is not worth half a day of labelling. */
 static const double SMALL_SHARE = 0.05, SMALL_MONTH_USD = 50;
+/* So many of the texts in one group are all of them. */
+static const double ONE_KIND = 0.9;
 /* From here on it is worth it even if the low end comes true. */
 static const double GOOD_SHARE = 0.10;
 
@@ -58,6 +60,8 @@ struct advice advise(const struct advise_facts *f)
 		settle(&a, ADVISE_NO, ADVISE_NO_GAP);
 	else if (f->tight_share < advise_some_share)
 		settle(&a, ADVISE_NO, ADVISE_NO_KINDS);
+	else if (f->largest_share >= ONE_KIND)
+		settle(&a, ADVISE_NO, ADVISE_ONE_KIND);
 	else if (!costs)
 		settle(&a, f->tight_share >= advise_clear_share ? ADVISE_YES : ADVISE_MAYBE, ADVISE_TIME_ONLY);
 	else if (a.saved_high < SMALL_SHARE && !takes)

@@ -25,6 +25,7 @@ struct advise_model {
 struct advise_facts {
 	int64_t rows;         /* looked at */
 	double tight_share;   /* of them, those that lie clearly in one group (find_groups.h) */
+	double largest_share; /* of those, the ones in the group that has most of them */
 	uint32_t models;      /* that are configured */
 	struct advise_model capable, cheaper; /* the baseline, and the one that is to serve what it can */
 	double input_tokens, output_tokens;   /* of a record: the mean, and what is assumed */
@@ -37,6 +38,7 @@ enum advise_reason {
 	ADVISE_ONE_MODEL,    /* nothing to choose between */
 	ADVISE_NO_GAP,       /* no model is clearly cheaper or faster */
 	ADVISE_NO_KINDS,     /* texts without categories that come again */
+	ADVISE_ONE_KIND,     /* all texts are of one: no route can tell them apart */
 	ADVISE_SMALL_SHARE,  /* what would be saved is a small share */
 	ADVISE_SMALL_SUM,    /* or a small sum */
 	ADVISE_SOME_KINDS,   /* some categories, not clear ones: a matter of measuring */

@@ -149,6 +149,7 @@ static void count_tight(struct found_groups *found, uint32_t rows)
 		struct found_group *g = &found->groups[k];
 		g->clear = g->size >= least && g->tight * 3 >= g->size;
 		found->clear_groups += g->clear;
+		found->most_tight = g->tight > found->most_tight ? g->tight : found->most_tight;
 	}
 }
 

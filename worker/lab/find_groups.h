@@ -24,7 +24,7 @@ struct found_groups {
 	struct clusters clusters;   /* of all rows, the largest first */
 	struct found_group *groups; /* clusters.k of them */
 	bool *tight;                /* by row */
-	uint32_t tight_count, clear_groups;
+	uint32_t tight_count, clear_groups, most_tight; /* most_tight: of the group that has most tight rows */
 	uint32_t duplicates;        /* rows nearly the same as an earlier one */
 };
 /* progress as in cluster.h. false: there are no rows. */
