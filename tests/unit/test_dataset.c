@@ -349,6 +349,32 @@ static void what_is_written_by_the_rfc_is_read_back(void **state)
 	}
 }
 
+static void names_of_public_sets_stand_in_where_the_known_ones_are_missing(void **state)
+{
+	(void)state; /* unused */
+	static const struct {
+		const char *suffix, *text, *read, *label, *attribute, *value;
+	} cases[] = {
+		{".jsonl", "{\"text\": \"a\", \"intent\": \"x\", \"domain\": \"d\"}\n", "a", "x", "domain", "d"},
+		{".jsonl", "{\"utterance\": \"a\", \"label\": \"x\", \"intent\": \"y\"}\n", "a", "x", "intent", "y"},
+		{".jsonl", "{\"sentence\": \"a\", \"intent\": \"oos\"}\n", "a", NULL, "intent", NULL},
+		{".csv", "sentence,label\na,x\n", "a", "x", "sentence", NULL},
+		{".csv", "intent,label,utterance\ny,x,a\n", "a", "x", "intent", "y"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct file f;
+		struct err err;
+		struct dataset_row row;
+		assert_int_equal(open_text(&f, cases[i].suffix, cases[i].text, NULL, 0, &err), RC_OK);
+		assert_int_equal(dataset_next(f.ds, &f.arena, &row, &err), DATASET_ROW);
+		assert_text(row.req.messages[0].content, cases[i].read);
+		assert_true(row.labelled);
+		assert_text(row.label, cases[i].label);
+		assert_text(attribute(&row, cases[i].attribute), cases[i].value);
+		close_file(&f);
+	}
+}
+
 static void fields_on_the_command_line_are_name_and_path(void **state)
 {
 	(void)state; /* unused */
@@ -374,6 +400,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_opened_is_said_with_advice),
 		cmocka_unit_test(a_row_over_the_bound_is_left_out_and_the_next_is_read),
 		cmocka_unit_test(what_is_written_by_the_rfc_is_read_back),
+		cmocka_unit_test(names_of_public_sets_stand_in_where_the_known_ones_are_missing),
 		cmocka_unit_test(fields_on_the_command_line_are_name_and_path),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
