@@ -13,7 +13,7 @@
 
 #include "common/clock.h"
 #include "tests/unit/redis_server.h"
-#include "worker/cache/cache.h"
+#include "worker/cache/cache_states.h"
 
 static struct redis_server server; /* of the whole binary */
 

@@ -7,7 +7,7 @@
  *
  * It does not know what a value means, and it never refuses: every failure is a miss.
  */
-#include "worker/cache/cache.h"
+#include "worker/cache/cache_states.h"
 
 #include <stdlib.h>
 #include <string.h>

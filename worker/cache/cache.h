@@ -48,17 +48,8 @@ struct cache_slot {
 	struct str value;         /* out, in arena given; data NULL on a miss */
 	bool leader;              /* out, on a miss: decide it and call cache_write */
 };
-/* What changes under its key (where a conversation stands): the far tier's word goes before the near tier's, which is asked where
- * the far tier has none, and there is no single flight. */
-struct cache_state {
-	uint8_t key[CACHE_KEY_BYTES];
-	bool asked;       /* in: else it is passed over */
-	struct str value; /* out, in arena given; data NULL: nothing is known */
-};
-/* One pass over the near tier, one pipelined round trip for the rest (one for every 64 slots, or states where there are more). */
-void cache_read_states(struct cache_conn *conn, struct cache_slot *slots, uint32_t count, struct cache_state *states, uint32_t state_count,
-                       struct arena *arena, int64_t now_us);
-void cache_read(struct cache_conn *conn, struct cache_slot *slots, uint32_t count, struct arena *arena, int64_t now_us); /* no states */
+/* One pass over the near tier, one pipelined round trip for the rest (one for every 64 keys). */
+void cache_read(struct cache_conn *conn, struct cache_slot *slots, uint32_t count, struct arena *arena, int64_t now_us);
 /* Step 3: looks again at slots that are MISS and not leader. In memory only. */
 void cache_share(struct cache_conn *conn, struct cache_slot *slots, uint32_t count, struct arena *arena, int64_t now_us);
 

@@ -6,7 +6,7 @@
 #ifndef ENGINE_LESSONS_H
 #define ENGINE_LESSONS_H
 
-#include "worker/cache/cache.h"
+#include "worker/cache/cache_states.h"
 #include "worker/engine/flow.h"
 
 struct lessons {
