@@ -19,7 +19,8 @@ struct refit {
 	struct str *labels;
 	int *route_of; /* by label */
 	struct train_row *rows;
-	uint32_t row_count, label_count;
+	struct str *none;
+	uint32_t row_count, label_count, none_count;
 };
 
 uint32_t held_out_fold(struct str text, uint32_t folds)
@@ -42,13 +43,17 @@ static void gather(struct refit *r)
 {
 	const struct held_out_setup *setup = r->setup;
 	uint32_t routes = policy_route_count(setup->policy);
-	r->row_count = r->label_count = 0;
+	r->row_count = r->label_count = r->none_count = 0;
 	for (uint32_t i = 0; i < routes; i++)
 		r->label_of[i] = UINT32_MAX;
 	for (uint32_t i = 0; i < setup->row_count; i++) {
 		int route = setup->rows[i].label;
-		if (!answer_of(r, i)->learned || setup->rows[i].fold == r->fold || route == EVAL_NONE)
+		if (!answer_of(r, i)->learned || setup->rows[i].fold == r->fold)
 			continue;
+		if (route == EVAL_NONE) {
+			r->none[r->none_count++] = setup->texts[i];
+			continue;
+		}
 		if (r->label_of[route] == UINT32_MAX) {
 			r->label_of[route] = r->label_count;
 			r->route_of[r->label_count] = route;
@@ -83,7 +88,7 @@ static void show(void *ctx, double share)
 		r->setup->progress(r->setup->ctx, (r->fold + share) / r->setup->folds);
 }
 
-/* false: there is nothing to train on. */
+/* false: there is nothing to train on, which is all that can be wrong with rows that were read. Names are learned as train does. */
 static bool one_fold(struct refit *r)
 {
 	struct classifier *c = NULL;
@@ -94,7 +99,7 @@ static bool one_fold(struct refit *r)
 	arena_reset(&r->arena);
 	buf_init(&file, &r->arena, 1 << 20);
 	struct train_setup setup = {.rows = r->rows, .row_count = r->row_count, .labels = r->labels, .label_count = r->label_count,
-	                            .model = r->model, .seed = SEED, .progress = show, .ctx = r};
+	                            .none = r->none, .none_count = r->none_count, .names = true, .model = r->model, .seed = SEED, .progress = show, .ctx = r};
 	if (train_classifier(&setup, &file, &report, &err) != RC_OK || classifier_open(buf_view(&file), r->model, &r->arena, &c, &err) != RC_OK)
 		return false;
 	answer_rows(r, c);
@@ -115,6 +120,19 @@ static uint32_t forget(struct refit *r)
 	return count;
 }
 
+/* A classifier does not keep the texts of no route that it was trained with; if it knows most of the others, it was with these, too. */
+static void mark_rows_of_no_route(const struct refit *r)
+{
+	uint32_t others = 0, known = 0;
+	for (uint32_t i = 0; i < r->setup->row_count; i++) {
+		others += r->setup->rows[i].label != EVAL_NONE;
+		known += r->setup->rows[i].label != EVAL_NONE && answer_of(r, i)->learned;
+	}
+	for (uint32_t i = 0; i < r->setup->row_count && known * 2 > others; i++)
+		if (r->setup->rows[i].label == EVAL_NONE)
+			answer_of(r, i)->learned = true;
+}
+
 enum rc held_out_answers(const struct held_out_setup *setup, struct held_out_report *ret, struct err *err)
 {
 	struct arena model_arena;
@@ -122,6 +140,7 @@ enum rc held_out_answers(const struct held_out_setup *setup, struct held_out_rep
 	struct refit r = {.setup = setup};
 	uint32_t routes = policy_route_count(setup->policy);
 	*ret = (struct held_out_report){0};
+	mark_rows_of_no_route(&r);
 	for (uint32_t i = 0; i < setup->row_count; i++)
 		ret->learned += answer_of(&r, i)->learned;
 	if (ret->learned == 0)
@@ -133,6 +152,7 @@ enum rc held_out_answers(const struct held_out_setup *setup, struct held_out_rep
 	r.labels = arena_array(&model_arena, routes, sizeof *r.labels);
 	r.route_of = arena_array(&model_arena, routes, sizeof *r.route_of);
 	r.rows = arena_array(&model_arena, setup->row_count, sizeof *r.rows);
+	r.none = arena_array(&model_arena, setup->row_count, sizeof *r.none);
 	arena_init(&r.arena, 1 << 20);
 	for (r.fold = 0; rc == RC_OK && r.fold < setup->folds; r.fold++)
 		if (!one_fold(&r))
