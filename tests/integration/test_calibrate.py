@@ -189,6 +189,16 @@ def test_too_few_rows_are_said_and_nothing_is_invented(folder):
     assert result["diff"] is None and result["now"] == result["proposed"]
 
 
+def test_a_share_out_of_reach_is_said_and_nothing_is_proposed(folder):
+    """A tenth of the rows are between the two examples, closer than the margin: no threshold lets the stage decide them."""
+    rows = made_rows(1, 900) + [{"text": f"between {n}", "label": "quick", "embedding": [1, 1, 0]} for n in range(100)]
+    write_rows(folder / "between.jsonl", rows)
+    done = run(folder, "calibrate", "between.jsonl", "--target-share", "95%", "--write")
+    assert done.returncode == 4 and "out of reach" in done.stdout and "@@" not in done.stdout
+    assert (folder / "policy.yaml").read_text() == POLICY
+    assert run(folder, "calibrate", "between.jsonl", "--target-share", "85%", "--write").returncode == 0
+
+
 def test_a_share_is_met_and_no_threshold_of_the_curve_with_it_errs_less(folder):
     result = proposal(folder, "--target-share", "40%", "--route-rows", "100000")
     stage = stage_of(result)
@@ -239,7 +249,7 @@ def test_a_classifier_is_not_believed_about_rows_that_it_was_trained_on(folder):
     assert stage["rows_learned"] == 300
     assert result["proposed"]["decided_misroutes"]["high"] > 0.45, "by lot"
     honest = run(folder, "calibrate", "lots.jsonl", "--target-misroute", "5%")
-    assert honest.returncode == 4 and "classifiers trained without them answered" in honest.stdout
+    assert honest.returncode == 4 and "classifiers trained without each row's fold answered" in honest.stdout
 
 
 def test_rows_that_are_examples_do_not_vouch_for_themselves(folder):

@@ -234,7 +234,8 @@ static void figures_of_rows_not_chosen_on_do_not_flatter(void **state)
 	calibrate_free(&result);
 	setup = setup_of(&m, CURVE_MISROUTE, .1); /* no threshold reaches it on enough rows */
 	calibrate(&setup, &m.arena, &result);
-	assert_int_equal(result.stages[0].state, CALIBRATE_TOO_FEW);
+	assert_true(result.stages[0].state == CALIBRATE_TOO_FEW || result.stages[0].state == CALIBRATE_NOT_KEPT);
+	assert_true(result.stages[0].accept == .5);
 	calibrate_free(&result);
 	stop(&m);
 }

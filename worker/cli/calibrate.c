@@ -38,8 +38,8 @@ static const char help[] =
     "\n"
     "A row never vouches for itself. One that is an example of the policy is compared with the other examples; one that a\n"
     "classifier was trained on is answered by classifiers trained on the other folds; rows of equal text are in one fold.\n"
-    "Where the rows are too few to show the goal, a stage keeps its thresholds, and it is said how many are needed.\n"
-    "Exit codes: 0 proposed, 4 nothing could be proposed or the goal is out of reach, 3 configuration or data.\n"
+    "Where the rows do not show that the goal is kept, a stage keeps its thresholds, and it is said what is missing.\n"
+    "Exit codes: 0 proposed, 4 nothing could be proposed, 3 configuration or data.\n"
     "\n"
     "example: pointsman calibrate -c pointsman.yaml tickets.jsonl --target-misroute 3% | tee proposal | patch -p0\n";
 

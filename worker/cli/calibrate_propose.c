@@ -117,7 +117,7 @@ int calibrate_propose(struct calibrate_work *work)
 	uint32_t stages = policy_stage_count(work->policy), count = 0;
 	struct policy_edit_stage *edits = arena_array(&work->arena, stages, sizeof *edits);
 	struct err err;
-	for (uint32_t s = 0; s < stages; s++)
+	for (uint32_t s = 0; work->result.reached && s < stages; s++)
 		if (work->result.stages[s].state == CALIBRATE_CHOSEN && !stands(work, s))
 			fill_edit(work, s, &edits[count++]);
 	if (count == 0)

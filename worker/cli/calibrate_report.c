@@ -39,17 +39,18 @@ static void head(const struct calibrate_work *work, FILE *out)
 		fprintf(out, ", %" PRId64 " of them repeat a text", work->repeated);
 	fprintf(out, "\npolicy        %.*s, decisions %.*s\n", STR_ARG(policy_name(work->policy)), STR_ARG(policy_decision_version(work->policy)));
 	fprintf(out, "goal          %.*s\n", STR_ARG(goal));
-	if (work->asked->goal.kind == CURVE_MISROUTE && work->result.aimed < work->asked->goal.value)
-		fprintf(out, "aimed at      %.2g %%, so that rows not chosen on %s\n", work->result.aimed * 100,
-		        work->result.reached ? "keep the goal" : "come as near to the goal as this data allows");
 	if (!work->result.reached)
-		fprintf(out, "out of reach  what is proposed comes nearest\n");
+		fprintf(out, "out of reach  the stages cannot decide as much, whatever their thresholds; nothing is proposed\n");
 	for (uint32_t s = 0; s < policy_stage_count(work->policy); s++) {
+		const struct calibrate_stage *stage = &work->result.stages[s];
+		if (work->asked->goal.kind == CURVE_MISROUTE && stage->state == CALIBRATE_CHOSEN && stage->aimed < work->asked->goal.value)
+			fprintf(out, "aimed at      %.2g %% for %s, so that rows not chosen on keep the goal\n", stage->aimed * 100, work->stages[s].name);
 		const struct held_out_report *l = &work->learned[s];
 		if (l->learned != 0)
-			fprintf(out, "held out      %s was trained on %u of the rows: classifiers trained without them answered\n", work->stages[s].name, l->learned);
+			fprintf(out, "held out      %s was trained on %s: %s\n", work->stages[s].name, l->unanswered == l->learned ? "a few of the rows" : "these rows",
+			        l->unanswered == l->learned ? "it has no say in those" : "classifiers trained without each row's fold answered");
 		if (l->unanswered != 0)
-			fprintf(out, "              %u of them had no answer: too few rows to train on\n", l->unanswered);
+			fprintf(out, "              %u rows have no answer of it\n", l->unanswered);
 	}
 	arena_free(&arena);
 }
@@ -110,6 +111,10 @@ static void kept(const struct calibrate_work *work, FILE *out)
 		const struct calibrate_stage *stage = &work->result.stages[s];
 		if (stage->state == CALIBRATE_KEPT && work->stages[s].thresholds != NULL)
 			fprintf(out, "\n%s keeps its thresholds: it answers none of these rows without being asked\n", work->stages[s].name);
+		if (stage->state == CALIBRATE_NOT_KEPT)
+			fprintf(out, "\n%s keeps its thresholds: on rows not chosen on, %.1f %% (%.1f to %.1f) of what it decides would be wrong,\n"
+			             "even when %.2g %% is aimed at. Label more rows, or allow more misroutes.\n",
+			        work->stages[s].name, stage->tried.share * 100, stage->tried.low * 100, stage->tried.high * 100, stage->aimed * 100);
 		if (stage->state != CALIBRATE_TOO_FEW)
 			continue;
 		if (work->asked->goal.kind == CURVE_MISROUTE)
@@ -183,7 +188,7 @@ void calibrate_report_text(const struct calibrate_work *work, FILE *out)
 	expect(work, out);
 	if (work->diff.data != NULL)
 		fprintf(out, "\n%.*s", STR_ARG(work->diff));
-	else if (calibrate_chose(work))
+	else if (calibrate_chose(work) && work->result.reached)
 		fprintf(out, "\nThe policy has these thresholds already, from this very data.\n");
 }
 
@@ -267,7 +272,7 @@ static void json_routes(const struct calibrate_work *work, uint32_t s, struct bu
 
 static void json_stage(const struct calibrate_work *work, uint32_t s, struct buf *out)
 {
-	static const char *const states[] = {"kept", "too_few_rows", "chosen"};
+	static const char *const states[] = {"kept", "too_few_rows", "goal_not_kept", "chosen"};
 	const struct calibrate_stage *stage = &work->result.stages[s];
 	json_sep(out);
 	buf_char(out, '{');
@@ -279,6 +284,10 @@ static void json_stage(const struct calibrate_work *work, uint32_t s, struct buf
 	if (stage->state == CALIBRATE_TOO_FEW) {
 		json_member_i64(out, "rows_needed", stage->needed);
 		json_member_i64(out, "rows_reachable", stage->reachable);
+	}
+	if (work->asked->goal.kind == CURVE_MISROUTE) {
+		json_member_double(out, "aimed", stage->aimed);
+		json_share(out, "tried", stage->tried);
 	}
 	json_member_double(out, "accept_now", work->stages[s].accept);
 	json_member_double(out, "accept", stage->accept);
@@ -302,7 +311,6 @@ void calibrate_report_json(const struct calibrate_work *work, struct buf *out)
 	json_member_str(out, "decision_version", policy_decision_version(work->policy));
 	json_member_str(out, "goal", str_of(kinds[goal->kind]));
 	json_member_double(out, "goal_value", goal->kind == CURVE_COST ? NAN : goal->value);
-	json_member_double(out, "aimed", goal->kind == CURVE_MISROUTE ? work->result.aimed : NAN);
 	json_member_bool(out, "reached", work->result.reached);
 	json_key(out, "stages");
 	buf_char(out, '[');

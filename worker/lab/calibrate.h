@@ -31,8 +31,9 @@ struct calibrate_setup {
 	uint32_t route_rows;     /* that a route needs for a threshold of its own */
 };
 
-/* KEPT: the stage has no thresholds, or answers nothing here. TOO_FEW: its thresholds stay, because the rows cannot show the goal. */
-enum calibrate_state { CALIBRATE_KEPT, CALIBRATE_TOO_FEW, CALIBRATE_CHOSEN };
+/* CHOSEN, or why the stage's thresholds stay. KEPT: it has none, or answers nothing here. TOO_FEW: the rows cannot show the goal.
+ * NOT_KEPT: on rows not chosen on it misroutes more than the goal allows, however low it aims. */
+enum calibrate_state { CALIBRATE_KEPT, CALIBRATE_TOO_FEW, CALIBRATE_NOT_KEPT, CALIBRATE_CHOSEN };
 
 struct calibrate_route {
 	int64_t rows;  /* reach the stage, and are likest to this route */
@@ -43,6 +44,8 @@ struct calibrate_stage {
 	enum calibrate_state state;
 	int64_t rows, needed;   /* that it could decide; at TOO_FEW: how many have to be decided without an error */
 	int64_t reachable;      /* at TOO_FEW: how many would be decided */
+	double aimed;           /* MISROUTE: the rate that was chosen for, so that rows not chosen on keep the goal's */
+	struct share tried;     /* MISROUTE: misroutes on rows not chosen on, at the last try */
 	double accept;          /* for routes without one of their own */
 	double *thresholds;     /* by route */
 	struct calibrate_route *routes;
@@ -51,8 +54,7 @@ struct calibrate_stage {
 struct calibrate_result {
 	struct calibrate_stage *stages;
 	struct eval *now, *proposed; /* the rows under both; proposed: each fold by what the others chose. calibrate_free */
-	double aimed;                /* MISROUTE: the rate that was chosen for, so that the rows not chosen on keep the goal's */
-	bool reached;                /* false: the goal is out of reach, and what is proposed comes nearest */
+	bool reached;                /* SHARE: false: the stages cannot decide as much */
 };
 
 void calibrate(const struct calibrate_setup *setup, struct arena *arena, struct calibrate_result *ret);

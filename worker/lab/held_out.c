@@ -120,8 +120,9 @@ static uint32_t forget(struct refit *r)
 	return count;
 }
 
-/* A classifier does not keep the texts of no route that it was trained with; if it knows most of the others, it was with these, too. */
-static void mark_rows_of_no_route(const struct refit *r)
+/* A classifier that knows most of the rows was trained on them all: some it read otherwise (with a signature that the policy strips,
+ * say), and the texts of no route it does not keep. One that knows a few has met them by chance. */
+static bool mark_all(const struct refit *r)
 {
 	uint32_t others = 0, known = 0;
 	for (uint32_t i = 0; i < r->setup->row_count; i++) {
@@ -129,8 +130,8 @@ static void mark_rows_of_no_route(const struct refit *r)
 		known += r->setup->rows[i].label != EVAL_NONE && answer_of(r, i)->learned;
 	}
 	for (uint32_t i = 0; i < r->setup->row_count && known * 2 > others; i++)
-		if (r->setup->rows[i].label == EVAL_NONE)
-			answer_of(r, i)->learned = true;
+		answer_of(r, i)->learned = true;
+	return known * 2 > others;
 }
 
 enum rc held_out_answers(const struct held_out_setup *setup, struct held_out_report *ret, struct err *err)
@@ -140,7 +141,7 @@ enum rc held_out_answers(const struct held_out_setup *setup, struct held_out_rep
 	struct refit r = {.setup = setup};
 	uint32_t routes = policy_route_count(setup->policy);
 	*ret = (struct held_out_report){0};
-	mark_rows_of_no_route(&r);
+	bool trained_on_them = mark_all(&r);
 	for (uint32_t i = 0; i < setup->row_count; i++)
 		ret->learned += answer_of(&r, i)->learned;
 	if (ret->learned == 0)
@@ -155,7 +156,7 @@ enum rc held_out_answers(const struct held_out_setup *setup, struct held_out_rep
 	r.none = arena_array(&model_arena, setup->row_count, sizeof *r.none);
 	arena_init(&r.arena, 1 << 20);
 	for (r.fold = 0; rc == RC_OK && r.fold < setup->folds; r.fold++)
-		if (!one_fold(&r))
+		if (!trained_on_them || !one_fold(&r))
 			ret->unanswered += forget(&r);
 	arena_free(&r.arena);
 	arena_free(&model_arena);

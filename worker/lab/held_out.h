@@ -2,7 +2,8 @@
  * held_out.h: answers of a trained stage to rows that it has learned by heart, as it would give them had it not.
  *
  * A classifier that has seen a row is surer of it than of the next one like it, and thresholds chosen on such scores are too high or
- * too low. So the rows that it has seen are answered by classifiers trained anew, each on the seen rows of the other folds.
+ * too low. Where it has seen most of the rows, all are answered by classifiers trained anew, each on the rows of the other folds;
+ * where it has seen a few, those are left without an answer of it.
  *
  * Thread: one at a time.
  */
@@ -22,7 +23,7 @@ struct held_out_setup {
 };
 struct held_out_report {
 	uint32_t learned;    /* rows that the stage knew */
-	uint32_t unanswered; /* of them, those left without an answer: too few rows to train on */
+	uint32_t unanswered; /* of them, those left without an answer: there are too few to train on */
 };
 
 /* Does nothing for stages that learn nothing. */
