@@ -96,7 +96,7 @@ static void each_route_gets_the_threshold_that_its_own_errors_ask_for(void **sta
 		fail_msg("%g and %g", a, b);
 	struct share wrong = calibrate_misroutes(result.proposed);
 	assert_true(result.reached && wrong.share <= .15 && wrong.share > .12);
-	assert_true(stage->routes[0].proposed_wrong + stage->routes[1].proposed_wrong <= .15 * (double)(stage->routes[0].proposed + stage->routes[1].proposed));
+	assert_true((double)(stage->routes[0].proposed_wrong + stage->routes[1].proposed_wrong) <= .15 * (double)(stage->routes[0].proposed + stage->routes[1].proposed));
 	calibrate_free(&result);
 	stop(&m);
 }
