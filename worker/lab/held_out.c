@@ -99,7 +99,7 @@ static bool one_fold(struct refit *r)
 	arena_reset(&r->arena);
 	buf_init(&file, &r->arena, 1 << 20);
 	struct train_setup setup = {.rows = r->rows, .row_count = r->row_count, .labels = r->labels, .label_count = r->label_count,
-	                            .none = r->none, .none_count = r->none_count, .names = true, .model = r->model, .seed = SEED, .progress = show, .ctx = r};
+	                            .none = r->none, .none_count = r->none_count, .model = r->model, .seed = SEED, .progress = show, .ctx = r};
 	if (train_classifier(&setup, &file, &report, &err) != RC_OK || classifier_open(buf_view(&file), r->model, &r->arena, &c, &err) != RC_OK)
 		return false;
 	answer_rows(r, c);
