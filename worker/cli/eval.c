@@ -47,7 +47,7 @@ static const char help[] =
     "With --labels-as-routes, rows of none of the labels are left out of the accuracy: they say how well the score tells\n"
     "them from the others.\n"
     "\n"
-    "examples: pointsman eval -c pointsman.yaml tickets.csv -f text=body -f label=queue --fail-under accuracy=0.9\n"
+    "example: pointsman eval -c pointsman.yaml tickets.csv -f text=body -f label=queue --fail-under accuracy=0.9\n"
     "          pointsman eval --labels-as-routes --model tickets.pmc others.jsonl --predictions out.jsonl --json\n";
 
 static const char *const figure_names[] = {"accuracy", "macro_f1", "out_of_scope_caught", "in_scope_decided"};
