@@ -11,7 +11,7 @@ scripts=$(cd "$(dirname "$0")" && pwd)
 cd "$scripts/../.."
 
 # Those that stop, kill and starve workers and wait for it to be noticed.
-SLOW="hang static_members zombie fencing group_protocol quarantine order park settle growth outages"
+SLOW="audit_verify hang static_members zombie fencing group_protocol quarantine order park settle growth outages"
 
 run_lanes() {
 	local slow=() rest=() file name status=0 log
