@@ -125,6 +125,12 @@ fuzz: deps ## fuzz every reader of foreign bytes; SECONDS=60 each, JOBS=2 at a t
 		SANFLAGS="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 	@tests/fuzz/fuzz.sh $(or $(SECONDS),60) $(or $(JOBS),2) $(T)
 
+# What a compiler says without making anything: warnings are errors here too. For a second compiler's opinion.
+CHECKED := $(SRCS) $(UNIT_SRCS) $(wildcard tests/modelsim/*.c tests/bench/*.c tests/fuzz/*.c)
+.PHONY: syntax
+syntax: $(BUILD)/gen/static_model_version.h $(BUILD)/gen/wire_schemas.h
+	@printf '%s\n' $(CHECKED) | xargs -P "$$(nproc)" -n 12 $(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -fsyntax-only
+
 .PHONY: lint
 lint: ## the house rules, gcc and clang with warnings as errors, shellcheck
 	@tests/scripts/lint.sh

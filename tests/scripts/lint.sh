@@ -1,5 +1,6 @@
 #!/bin/bash
-# lint.sh [--fast]: the house rules that a compiler does not know; then gcc and clang with warnings as errors, and shellcheck.
+# lint.sh [--fast]: the house rules that a compiler does not know; then gcc and clang with warnings as errors (gcc builds,
+# clang reads, tests too), and shellcheck.
 #
 # A broken rule fails. What is only large (a file, a header, a function) is listed as a question: is this room two rooms?
 # --fast leaves the compilers out.
@@ -106,9 +107,11 @@ else
 fi
 
 if [ "${1:-}" != --fast ]; then
-	make -s CC=gcc all || failed=1
+	jobs=("-j$(nproc)")
+	[[ ${MAKEFLAGS:-} != *jobserver* ]] || jobs=() # it shares out the jobs already
+	make -s "${jobs[@]}" CC=gcc all || failed=1
 	if command -v clang >/dev/null; then
-		make -s CC=clang BUILD=build/clang all || failed=1
+		make -s CC=clang syntax || failed=1
 	else
 		echo "lint: no clang here; only gcc was asked" >&2
 	fi

@@ -173,8 +173,8 @@ static void bombs_of_empty_items_and_of_depth_end_soon(void **state)
 	static const char *const schemas[] = {
 		"{\"type\":\"array\",\"items\":\"null\"}",
 		"{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"E\",\"fields\":[]}}",
-		"{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"A\",\"fields\":[{\"name\":\"b\",\"type\":{\"type\":\"record\",\"name\":\"B\","
-		"\"fields\":[{\"name\":\"n\",\"type\":\"null\"},{\"name\":\"m\",\"type\":\"null\"}]}}]}}",
+		("{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"A\",\"fields\":[{\"name\":\"b\",\"type\":{\"type\":\"record\",\"name\":\"B\","
+		"\"fields\":[{\"name\":\"n\",\"type\":\"null\"},{\"name\":\"m\",\"type\":\"null\"}]}}]}}"),
 		"{\"type\":\"array\",\"items\":{\"type\":\"fixed\",\"name\":\"Z\",\"size\":0}}",
 	};
 	for (size_t i = 0; i < COUNT(schemas); i++) {

@@ -62,7 +62,7 @@ static void nothing_that_commands_a_terminal_comes_through(void **state)
 	struct arena arena;
 	uint32_t seed = 1;
 	arena_init(&arena, 65536);
-	static const char *const parts[] = {"\x1b[31m", "\x1b]0;title\a", "\xC2\x9B" "2J", "\xE2\x80\xAE", "\xE2\x81\xA6", "\xEF\xBB\xBF", "\x7f", "\b\b", "\r", "a",
+	static const char *const parts[] = {"\x1b[31m", "\x1b]0;title\a", ("\xC2\x9B" "2J"), "\xE2\x80\xAE", "\xE2\x81\xA6", "\xEF\xBB\xBF", "\x7f", "\b\b", "\r", "a",
 	                                    " ", "\n", "word", "\xF0\x9F\x98\x80", "\xE4\xB8\xAD", "\xCC\x81", "\xC3\xA9", "\xF3\xA0\x81\x81", "\x9b", "\xE2\x80"};
 	for (int round = 0; round < 2000; round++) {
 		struct buf text;
