@@ -672,13 +672,39 @@ static void a_leader_whose_partition_is_lost_lets_the_others_go_on(void **state)
 	}
 }
 
+/* As the engine does when leases change. */
+static void wake_parked(struct road *road)
+{
+	cache_unpark(road->cache, &road->woken);
+	flow_unparked(&road->woken);
+}
+
+static void partitions_that_move_use_up_nobodys_patience(void **state)
+{
+	struct road *road = *state;
+	send_twins(road);
+	struct job *leader = question(road);
+	for (int i = 0; i < 5; i++) { /* a revocation begins, ends, an assignment comes, ... */
+		wake_parked(road);
+		assert_int_equal(road->woken.count, TWINS - 1);
+		send_all(road, &road->woken);
+		assert_int_equal(road->called.count, 0);
+	}
+	answer(road, leader, "{\"route\":\"quick\",\"confidence\":0.8}");
+	send_all(road, &road->woken);
+	assert_int_equal(road->called.count, TWINS);
+	assert_int_equal(questions(road, "decided"), 1);
+	for (unsigned i = 0; i < TWINS; i++)
+		job_pool_give(road->pool, popped(&road->called));
+}
+
 static void who_waits_comes_back_when_its_partition_goes_or_the_worker_stops(void **state)
 {
 	struct road *road = *state;
 	send_twins(road);
 	struct job *leader = question(road);
 	atomic_store(&road->lease.state, LEASE_DRAINING);
-	cache_unpark(road->cache); /* as the engine does when leases change */
+	wake_parked(road);
 	assert_int_equal(road->woken.count, TWINS - 1);
 	send_all(road, &road->woken);
 	assert_int_equal(road->handed_back.count, TWINS - 1);
@@ -838,6 +864,7 @@ int main(void)
 		ON_AN_ASKING_ROAD(identical_prompts_ask_once_and_share_the_answer),
 		ON_AN_ASKING_ROAD(when_the_first_question_fails_another_asks_and_then_all_go_on),
 		ON_AN_ASKING_ROAD(a_leader_whose_partition_is_lost_lets_the_others_go_on),
+		ON_AN_ASKING_ROAD(partitions_that_move_use_up_nobodys_patience),
 		ON_AN_ASKING_ROAD(who_waits_comes_back_when_its_partition_goes_or_the_worker_stops),
 		ON_AN_ASKING_ROAD(a_question_that_sends_to_a_topic_leaves_no_answer_behind),
 		ON_AN_ASKING_ROAD(a_reload_during_the_question_loses_nobody),

@@ -333,11 +333,9 @@ void cache_tick(struct cache *cache, int64_t now_us)
 	resume(cache, &released);
 }
 
-void cache_unpark(struct cache *cache)
+void cache_unpark(struct cache *cache, struct list *ret)
 {
-	struct list released = {0};
-	flight_unpark(cache->flight, &released);
-	resume(cache, &released);
+	flight_unpark(cache->flight, ret);
 }
 
 enum rc cache_ping(const struct settings *settings, struct err *err)

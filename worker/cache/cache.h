@@ -15,7 +15,7 @@
  *      cache_park the job: it comes back by the resume hook and is read again with slot.waited set, which ends in a value,
  *      in leadership, or, slot.patient set too, in step 4 again behind whoever leads by then. A job that cache_park refuses
  *      goes through cache_read at once, waited.
- * Call cache_tick each second, and cache_unpark when leases have changed or the worker stops: parked jobs come back too.
+ * Call cache_tick each second, and cache_unpark when leases have changed or the worker stops.
  */
 #ifndef CACHE_CACHE_H
 #define CACHE_CACHE_H
@@ -67,7 +67,7 @@ void cache_on_resume(struct cache *cache, void (*resume)(void *ctx, struct list 
 /* True: takes ownership of job until the resume hook. False: nobody leads the key any more. Thread: any. */
 bool cache_park(struct cache *cache, const uint8_t key[CACHE_KEY_BYTES], struct link *job, int64_t now_us);
 void cache_tick(struct cache *cache, int64_t now_us); /* ends claims that are over. Thread: any */
-void cache_unpark(struct cache *cache);               /* hands back all that is parked. Thread: any */
+void cache_unpark(struct cache *cache, struct list *ret); /* all that is parked, the caller's again; claims stay. Thread: any */
 
 enum rc cache_ping(const struct settings *settings, struct err *err); /* for check-config; RC_UNAVAILABLE with words */
 bool cache_redis_up(const struct cache *cache); /* false also without Redis */

@@ -47,13 +47,23 @@ static void to_deciders(void *ctx, struct list *jobs)
 	handover_push_list(&((struct engine *)ctx)->work, jobs);
 }
 
+/* What waits for another's decision has to see whether it still may be decided here. */
+static void wake_parked(struct engine *e)
+{
+	struct list jobs = {0};
+	cache_unpark(e->cache, &jobs);
+	flow_unparked(&jobs);
+	if (jobs.count != 0)
+		to_deciders(e, &jobs);
+}
+
 static void stream_leases_changed(void *ctx)
 {
 	struct engine *e = ctx;
 	if (!atomic_load(&e->wired)) /* before and after that nothing waits there */
 		return;
 	upstream_sweep(e->upstream);
-	cache_unpark(e->cache);
+	wake_parked(e);
 }
 
 /* The broker will not have this record's outputs: it becomes a failure, which is encoded like any other. */
@@ -278,7 +288,7 @@ void engine_drain(struct engine *engine)
 	atomic_store(&engine->draining, true);
 	stream_drain(engine->stream);
 	upstream_sweep(engine->upstream);
-	cache_unpark(engine->cache);
+	wake_parked(engine);
 }
 
 bool engine_idle(struct engine *engine)

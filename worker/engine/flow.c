@@ -364,6 +364,14 @@ static void wait_or_decide(struct flow *flow, struct batch *batch)
 	teach(flow, &lessons);
 }
 
+void flow_unparked(struct list *jobs)
+{
+	struct list all = {0};
+	for (struct link *link; (link = list_pop(jobs)) != NULL; list_push(&all, link))
+		LINK_OWNER(struct job, link, link)->waits--;
+	*jobs = all;
+}
+
 /* Each round a record waits once more at most, so there are few. */
 static void decide(struct flow *flow, struct list *decoded)
 {
@@ -388,23 +396,20 @@ static void decide(struct flow *flow, struct list *decoded)
  * that there is nothing to keep. */
 static void resume(struct flow *flow, struct job *job)
 {
-	struct route_scratch *now = flow->scratch;
 	bool old = job->dec.policy != flow->policy;
-	if (old)
-		flow->scratch = route_scratch_new(job->dec.policy);
-	enum route_step step = route_resume(job->dec.policy, flow->scratch, job);
+	struct route_scratch *scratch = old ? route_scratch_new(job->dec.policy) : flow->scratch;
+	enum route_step step = route_resume(job->dec.policy, scratch, job);
 	if (step == ROUTE_DONE) {
 		struct lessons lessons = {.count = 0};
 		struct cache_state state;
 		lessons_name_conversation(flow->cache, job, &state);
 		lessons_decision(&lessons, &flow->shop.settings->cache, job, job->leads, &flow->arena);
-		(void)lessons_converse(&lessons, flow->scratch, job, &state, &flow->arena); /* nobody of it waits here */
+		(void)lessons_converse(&lessons, scratch, job, &state, &flow->arena); /* nobody of it waits here */
 		job->leads = false;
 		teach(flow, &lessons);
 	}
 	if (old)
-		route_scratch_free(flow->scratch);
-	flow->scratch = now;
+		route_scratch_free(scratch);
 	take_step(flow, job, step);
 }
 

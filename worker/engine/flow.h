@@ -35,4 +35,7 @@ void flow_free(struct flow *flow); /* NULL is fine */
  * Thread: the flow's decider. */
 void flow_batch(struct flow *flow, struct list *jobs);
 
+/* Jobs that cache_unpark gave back: whom they waited for has not ended, so the wait does not count. For flow_batch next. Thread: any. */
+void flow_unparked(struct list *jobs);
+
 #endif
