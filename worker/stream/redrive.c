@@ -17,11 +17,7 @@
 #include "worker/stream/redrive_txn.h"
 #include "worker/stream/stretch.h"
 
-enum {
-	TRANSACTION_US = 1000 * 1000, /* a slow rate must not let the broker time it out */
-	POLL_MS = 100,
-	ASK_TIMEOUT_MS = 30000,
-};
+enum { POLL_MS = 100, ASK_TIMEOUT_MS = 30000 };
 
 struct redrive {
 	const struct settings *settings;
@@ -36,8 +32,7 @@ struct redrive {
 	int64_t *end_before;    /* of the letter before, of each partition */
 	struct arena arena;     /* of one letter */
 	int64_t next_us;        /* when the rate lets the next one go */
-	int64_t open_count, total_count;
-	size_t open_bytes;
+	int64_t total_count;
 };
 
 static bool asked_to_stop(void *ctx)
@@ -81,35 +76,17 @@ static enum rc commit(struct redrive *r, struct err *err)
 		return RC_OK;
 	close_gaps(r);
 	rd_kafka_topic_partition_list_t *offsets = offsets_of(r);
+	int64_t count = r->txn.count;
 	enum rc rc = redrive_txn_commit(&r->txn, offsets, r->group, err);
 	rd_kafka_topic_partition_list_destroy(offsets);
 	if (rc != RC_OK)
 		return rc;
-	r->report->redriven += r->open_count;
-	r->open_count = 0;
-	r->open_bytes = 0;
+	r->report->redriven += count;
 	memset(r->changed, 0, stretch_count(r->stretch) * sizeof *r->changed);
 	return RC_OK;
 }
 
-static bool is_due(const struct redrive *r)
-{
-	return r->txn.begun && (r->open_count >= r->settings->commit.max_records || (int64_t)r->open_bytes >= r->settings->commit.max_bytes ||
-	                        clock_mono_us() - r->txn.begun_us >= TRANSACTION_US);
-}
-
 /* ---- letters --------------------------------------------------------------------------------------------------------- */
-
-static rd_kafka_headers_t *headers_for(struct redrive *r, const struct dead_letter *letter, const struct record *rec)
-{
-	struct header *headers;
-	uint32_t count = dead_letter_headers(letter, rec, &r->arena, &headers);
-	rd_kafka_headers_t *list = rd_kafka_headers_new(count);
-	for (uint32_t i = 0; i < count; i++)
-		(void)rd_kafka_header_add(list, headers[i].name.data, (ssize_t)headers[i].name.len, headers[i].value.data,
-		                          (ssize_t)headers[i].value.len); /* fails for read-only lists only */
-	return list;
-}
 
 /* RC_BAD_INPUT: this letter is too large for the client. The time is today's: with its old one, retention could take it away
  * before it is read. */
@@ -119,7 +96,11 @@ static enum rc send_back(struct redrive *r, const struct dead_letter *letter, co
 	if (rc != RC_OK)
 		return rc;
 	char *topic = arena_cstr(&r->arena, r->order->to.data != NULL ? r->order->to : letter->topic);
-	return redrive_txn_send(&r->txn, topic, rec, headers_for(r, letter, rec), err);
+	struct header *headers;
+	struct record back = *rec;
+	back.header_count = dead_letter_headers(letter, rec, &r->arena, &headers);
+	back.headers = headers;
+	return redrive_txn_send(&r->txn, topic, RD_KAFKA_PARTITION_UA, &back, err);
 }
 
 /* false: it is to stop. */
@@ -158,8 +139,6 @@ static enum rc drive(struct redrive *r, uint32_t i, const struct dead_letter *le
 	(void)redrive_ledger_mark(ledger, gap_from, rec->offset + 1); /* it fits */
 	r->changed[i] = true;
 	r->total_count++;
-	r->open_count++;
-	r->open_bytes += rec->value.len + rec->key.len;
 	return RC_OK;
 }
 
@@ -195,14 +174,11 @@ static bool limit_is_reached(struct redrive *r)
 
 static void show_progress(const struct redrive *r)
 {
-	int64_t done = 0, total = 0;
-	for (uint32_t i = 0; i < stretch_count(r->stretch); i++) {
-		const struct stretch_part *part = stretch_part(r->stretch, i);
-		total += part->end - part->from;
-		done += (part->over ? part->end : part->at) - part->from;
-	}
-	if (r->order->progress != NULL)
-		r->order->progress(r->order->ctx, done, total);
+	int64_t done, total;
+	if (r->order->progress == NULL)
+		return;
+	stretch_progress(r->stretch, &done, &total);
+	r->order->progress(r->order->ctx, done, total);
 }
 
 static enum rc work(struct redrive *r, struct err *err)
@@ -217,7 +193,7 @@ static enum rc work(struct redrive *r, struct err *err)
 		else if (rc == RC_AGAIN)
 			rc = RC_OK;
 		arena_reset(&r->arena);
-		if (rc == RC_OK && is_due(r))
+		if (rc == RC_OK && redrive_txn_is_due(&r->txn))
 			rc = commit(r, err);
 		show_progress(r);
 	}

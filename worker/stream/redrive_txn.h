@@ -21,6 +21,8 @@ struct redrive_txn {
 	rd_kafka_t *producer; /* NULL: not opened */
 	bool begun;
 	int64_t begun_us;
+	int64_t count; /* records sent in the open transaction, and the bytes of their keys and values */
+	size_t bytes;
 	rd_kafka_resp_err_t refused; /* by a broker: the transaction cannot be committed */
 };
 
@@ -30,11 +32,10 @@ enum rc redrive_txn_open(struct redrive_txn *t, const struct settings *settings,
  * true gives up. */
 enum rc redrive_txn_take(struct redrive_txn *t, bool (*stop)(void *ctx), void *ctx, struct err *err);
 enum rc redrive_txn_begin(struct redrive_txn *t, struct err *err); /* nothing to do when it is begun */
-/* By key; the headers are gone in any case. RC_BAD_INPUT: too large for the client, nothing else is wrong. */
-enum rc redrive_txn_send(struct redrive_txn *t, const char *topic, const struct record *rec, rd_kafka_headers_t *headers, struct err *err);
-/* The same, to a partition; RD_KAFKA_PARTITION_UA: by key. */
-enum rc redrive_txn_send_to(struct redrive_txn *t, const char *topic, int32_t partition, const struct record *rec, rd_kafka_headers_t *headers,
-                            struct err *err);
+/* Key, value and headers of rec, to a partition; RD_KAFKA_PARTITION_UA: by key. RC_BAD_INPUT: too large for the client, nothing else
+ * is wrong. */
+enum rc redrive_txn_send(struct redrive_txn *t, const char *topic, int32_t partition, const struct record *rec, struct err *err);
+bool redrive_txn_is_due(const struct redrive_txn *t); /* it is as large, or as old, as one should be */
 /* With the offsets of a group that has no members: the transactional id is what shuts a second run out. */
 enum rc redrive_txn_commit(struct redrive_txn *t, const rd_kafka_topic_partition_list_t *offsets, const char *group, struct err *err);
 /* Aborts what is open. */

@@ -10,12 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/clock.h"
 #include "worker/stream/probe.h"
 #include "worker/stream/redrive_txn.h"
 #include "worker/stream/stretch.h"
 
-enum { TRANSACTION_US = 1000 * 1000, POLL_MS = 100, ASK_TIMEOUT_MS = 30000 };
+enum { POLL_MS = 100, ASK_TIMEOUT_MS = 30000 };
 
 struct rewrite {
 	const struct settings *settings;
@@ -28,8 +27,6 @@ struct rewrite {
 	bool *changed;     /* in the open transaction */
 	int32_t to_count;  /* partitions of the other topic */
 	struct arena arena; /* of one record */
-	int64_t open_count;
-	size_t open_bytes;
 };
 
 static bool asked_to_stop(void *ctx)
@@ -56,30 +53,14 @@ static enum rc commit(struct rewrite *r, struct err *err)
 	if (!r->txn.begun)
 		return RC_OK;
 	rd_kafka_topic_partition_list_t *offsets = offsets_of(r);
+	int64_t count = r->txn.count;
 	enum rc rc = redrive_txn_commit(&r->txn, offsets, r->group, err);
 	rd_kafka_topic_partition_list_destroy(offsets);
 	if (rc != RC_OK)
 		return rc;
-	r->report->written += r->open_count;
-	r->open_count = 0;
-	r->open_bytes = 0;
+	r->report->written += count;
 	memset(r->changed, 0, stretch_count(r->stretch) * sizeof *r->changed);
 	return RC_OK;
-}
-
-static bool is_due(const struct rewrite *r)
-{
-	return r->txn.begun && (r->open_count >= r->settings->commit.max_records || (int64_t)r->open_bytes >= r->settings->commit.max_bytes ||
-	                        clock_mono_us() - r->txn.begun_us >= TRANSACTION_US);
-}
-
-static rd_kafka_headers_t *headers_of(const struct record *rec)
-{
-	rd_kafka_headers_t *list = rd_kafka_headers_new(rec->header_count);
-	for (uint32_t i = 0; i < rec->header_count; i++)
-		(void)rd_kafka_header_add(list, rec->headers[i].name.data, (ssize_t)rec->headers[i].name.len, rec->headers[i].value.data,
-		                          (ssize_t)rec->headers[i].value.len); /* fails for read-only lists only */
-	return list;
 }
 
 static enum rc take(struct rewrite *r, uint32_t i, const struct record *rec, struct err *err)
@@ -90,28 +71,22 @@ static enum rc take(struct rewrite *r, uint32_t i, const struct record *rec, str
 		rc = redrive_txn_begin(&r->txn, err);
 	if (rc != RC_OK)
 		return rc;
-	changed.partition = rec->partition < r->to_count ? rec->partition : RD_KAFKA_PARTITION_UA;
-	rc = redrive_txn_send_to(&r->txn, r->order->to, changed.partition, &changed, headers_of(rec), err);
+	rc = redrive_txn_send(&r->txn, r->order->to, rec->partition < r->to_count ? rec->partition : RD_KAFKA_PARTITION_UA, &changed, err);
 	if (rc == RC_BAD_INPUT)
 		return err_set(err, rc, "%.*s-%d@%" PRId64 ": with its embedding it has %zu bytes, more than the client sends; raise message.max.bytes under kafka.properties",
 		               STR_ARG(rec->topic), (int)rec->partition, rec->offset, changed.value.len);
 	r->next[i] = rec->offset + 1;
 	r->changed[i] = true;
-	r->open_count++;
-	r->open_bytes += changed.value.len + rec->key.len;
 	return rc;
 }
 
 static void show_progress(const struct rewrite *r)
 {
-	int64_t done = 0, total = 0;
-	for (uint32_t i = 0; i < stretch_count(r->stretch); i++) {
-		const struct stretch_part *part = stretch_part(r->stretch, i);
-		total += part->end - part->from;
-		done += (part->over ? part->end : part->at) - part->from;
-	}
-	if (r->order->progress != NULL)
-		r->order->progress(r->order->ctx, done, total);
+	int64_t done, total;
+	if (r->order->progress == NULL)
+		return;
+	stretch_progress(r->stretch, &done, &total);
+	r->order->progress(r->order->ctx, done, total);
 }
 
 static enum rc work(struct rewrite *r, struct err *err)
@@ -126,7 +101,7 @@ static enum rc work(struct rewrite *r, struct err *err)
 		else if (rc == RC_AGAIN)
 			rc = RC_OK;
 		arena_reset(&r->arena);
-		if (rc == RC_OK && is_due(r))
+		if (rc == RC_OK && redrive_txn_is_due(&r->txn))
 			rc = commit(r, err);
 		show_progress(r);
 	}

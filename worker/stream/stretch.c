@@ -162,6 +162,16 @@ bool stretch_is_over(const struct stretch *s)
 	return s->left == 0;
 }
 
+void stretch_progress(const struct stretch *s, int64_t *ret_done, int64_t *ret_total)
+{
+	*ret_done = *ret_total = 0;
+	for (uint32_t i = 0; i < s->count; i++) {
+		const struct stretch_part *part = &s->parts[i];
+		*ret_total += part->end - part->from;
+		*ret_done += (part->over ? part->end : part->at) - part->from;
+	}
+}
+
 void stretch_leave(struct stretch *s, uint32_t i)
 {
 	struct stretch_part *part = &s->parts[i];

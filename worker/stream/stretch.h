@@ -38,6 +38,8 @@ enum rc stretch_committed(struct stretch *stretch, int timeout_ms,
 
 enum rc stretch_begin(struct stretch *stretch, struct err *err);
 bool stretch_is_over(const struct stretch *stretch);
+/* Of the offsets between from and end, over all parts: how many are behind. */
+void stretch_progress(const struct stretch *stretch, int64_t *ret_done, int64_t *ret_total);
 /* RC_OK: a record of partition *ret_i; it is valid until the next call. RC_AGAIN: none within the timeout (a partition may have
  * ended). Records of one partition ascend. */
 enum rc stretch_next(struct stretch *stretch, int timeout_ms, struct record *ret, uint32_t *ret_i, struct err *err);
