@@ -177,11 +177,6 @@ int64_t demo_report_decisions(const struct demo_report *report)
 	return report->decisions;
 }
 
-int64_t demo_report_dead_letters(const struct demo_report *report)
-{
-	return report->dead_letters;
-}
-
 /* ---- the table ------------------------------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)

@@ -20,7 +20,6 @@ bool demo_report_decision(struct demo_report *report, struct str value);
 void demo_report_dead_letter(struct demo_report *report);
 int64_t demo_report_responses(const struct demo_report *report);
 int64_t demo_report_decisions(const struct demo_report *report);
-int64_t demo_report_dead_letters(const struct demo_report *report);
 
 /* The table, the totals and three decisions in words. prompt_of gives a request's text by its id (data NULL: unknown). */
 void demo_report_print(const struct demo_report *report, int64_t records, struct str (*prompt_of)(void *ctx, struct str id), void *ctx, FILE *out);

@@ -12,7 +12,6 @@
 
 struct topics {
 	rd_kafka_t *client;
-	unsigned brokers;
 	int timeout_ms;
 };
 
@@ -28,7 +27,6 @@ enum rc topics_open(const struct settings *settings, int timeout_ms, struct topi
 	if (rc == RC_OK) {
 		rd_kafka_resp_err_t code = rd_kafka_metadata(topics->client, 0, NULL, &metadata, timeout_ms);
 		if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-			topics->brokers = (unsigned)metadata->broker_cnt;
 			rd_kafka_metadata_destroy(metadata);
 		} else {
 			rc = err_set(err, RC_UNAVAILABLE, "no broker of kafka.brokers (%.*s) answers: %s; are the addresses and security.* right?",
@@ -50,11 +48,6 @@ void topics_close(struct topics *topics)
 	if (topics->client != NULL)
 		rd_kafka_destroy(topics->client);
 	free(topics);
-}
-
-unsigned topics_brokers(const struct topics *topics)
-{
-	return topics->brokers;
 }
 
 enum rc topics_partitions(struct topics *topics, const char *name, int *ret_partitions, struct err *err)

@@ -13,7 +13,6 @@ struct topics;
 /* Connects. RC_UNAVAILABLE when no broker answers within timeout_ms. */
 enum rc topics_open(const struct settings *settings, int timeout_ms, struct topics **ret, struct err *err);
 void topics_close(struct topics *topics); /* NULL is fine */
-unsigned topics_brokers(const struct topics *topics);
 
 /* Partitions of the topic; 0: there is none. */
 enum rc topics_partitions(struct topics *topics, const char *name, int *ret_partitions, struct err *err);
