@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "worker/cli/calibrate.h"
-#include "worker/cli/replace_file.h"
+#include "worker/cli/whole_file.h"
 #include "worker/lab/policy_edit.h"
 
 bool calibrate_chose(const struct calibrate_work *work)
@@ -141,7 +141,7 @@ int calibrate_write(struct calibrate_work *work)
 		fprintf(stderr, "%s: it was changed while its thresholds were calibrated; nothing is written\n", path);
 		return EXIT_FAILED;
 	}
-	if (replace_file(path, work->proposed_text, &err) != RC_OK)
+	if (whole_file_replace(path, work->proposed_text, &err) != RC_OK)
 		return cli_fail(&err, EXIT_FAILED);
 	fprintf(stderr, "%s: written\n", path);
 	return EXIT_DONE;

@@ -11,5 +11,7 @@
 
 /* RC_UNAVAILABLE: it cannot be written; what was there under that name still is. */
 enum rc whole_file_write(const char *path, struct str bytes, struct err *err);
+/* The same for a file that must be there already; it keeps its permissions. */
+enum rc whole_file_replace(const char *path, struct str bytes, struct err *err);
 
 #endif
