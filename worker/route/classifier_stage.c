@@ -54,12 +54,10 @@ static enum rc stage_open(struct stage_setup *setup, void **ret, struct err *err
 	struct str file;
 	struct err why = {""};
 	enum rc rc = config_bind(options, setup->node, &settings, setup->brief, err);
-	if (rc == RC_OK && settings.model->kind != NODE_SCALAR)
-		rc = config_error(settings.model, err, "the name of a file is expected");
-	if (rc == RC_OK && config_read_file(&policy->arena, policy_path(policy, settings.model->scalar, setup->brief), CLASSIFIER_MAX_BYTES, &file, &why) != RC_OK)
-		rc = config_error_hint(settings.model, err, "paths start at the policy's folder", "%s", why.text);
 	if (rc == RC_OK)
-		rc = static_model_builtin(&policy->arena, &model, err);
+		rc = policy_read_asset(policy, settings.model, CLASSIFIER_MAX_BYTES, setup->brief, &file, err);
+	if (rc == RC_OK)
+		rc = policy_static_model(policy, &model, err);
 	if (rc == RC_OK && classifier_open(file, model, &policy->arena, &s->classifier, &why) != RC_OK)
 		rc = config_error(settings.model, err, "%.*s: %s", STR_ARG(settings.model->scalar), why.text);
 	if (rc == RC_OK)

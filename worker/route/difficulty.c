@@ -40,11 +40,9 @@ static enum rc read_model(struct stage_setup *setup, const struct node *node, st
 	struct static_model *model = NULL;
 	struct str file;
 	struct err why = {""};
-	if (node->kind != NODE_SCALAR)
-		return config_error(node, err, "the name of a file is expected");
-	if (config_read_file(&policy->arena, policy_path(policy, node->scalar, setup->brief), MAX_MODEL_BYTES, &file, &why) != RC_OK)
-		return config_error_hint(node, err, "paths start at the policy's folder", "%s", why.text);
-	enum rc rc = static_model_builtin(&policy->arena, &model, err);
+	enum rc rc = policy_read_asset(policy, node, MAX_MODEL_BYTES, setup->brief, &file, err);
+	if (rc == RC_OK)
+		rc = policy_static_model(policy, &model, err);
 	if (rc == RC_OK && gain_open(file, model, &policy->arena, ret, &why) != RC_OK)
 		rc = config_error(node, err, "%.*s: %s", STR_ARG(node->scalar), why.text);
 	return rc;

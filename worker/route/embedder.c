@@ -7,6 +7,7 @@
  */
 #include "worker/route/embedder.h"
 
+#include "worker/route/policy_load.h"
 #include "worker/route/vectors.h"
 
 static const struct config_option remote_options[] = {
@@ -48,7 +49,7 @@ enum rc embedder_open(struct stage_setup *setup, const struct node *node, struct
 	}
 	if (node != NULL && !str_is(node->scalar, "static"))
 		return config_error_unknown(node, err, "embedder", kind_name, NULL, EMBEDDER_REMOTE);
-	return static_model_builtin(&setup->policy->arena, &ret->model, err);
+	return policy_static_model(setup->policy, &ret->model, err);
 }
 
 static enum verdict take_given(struct stage_turn *turn, uint32_t dim, uint32_t stride, float *vector)

@@ -61,11 +61,9 @@ static enum rc read_groups(struct outlier *o, struct stage_setup *setup, const s
 	struct policy *policy = setup->policy;
 	struct str file;
 	struct err why = {""};
-	if (node->kind != NODE_SCALAR)
-		return config_error(node, err, "the name of a file is expected");
-	if (config_read_file(&policy->arena, policy_path(policy, node->scalar, setup->brief), MAX_FILE_BYTES, &file, &why) != RC_OK)
-		return config_error_hint(node, err, "paths start at the policy's folder", "%s", why.text);
-	enum rc rc = static_model_builtin(&policy->arena, &o->model, err);
+	enum rc rc = policy_read_asset(policy, node, MAX_FILE_BYTES, setup->brief, &file, err);
+	if (rc == RC_OK)
+		rc = policy_static_model(policy, &o->model, err);
 	if (rc == RC_OK && groups_open(file, static_model_version(o->model), &policy->arena, &o->groups, &why) != RC_OK)
 		rc = config_error(node, err, "%.*s: %s", STR_ARG(node->scalar), why.text);
 	if (rc == RC_OK && groups_embedder(o->groups) == GROUPS_STATIC && groups_dim(o->groups) != static_model_dim(o->model))

@@ -71,6 +71,7 @@ struct policy {
 	uint16_t embedders[POLICY_MAX_STAGES]; /* models that are asked for embeddings */
 	uint32_t embedder_count;
 	struct policy_inputs inputs;
+	struct static_model *static_model; /* the shipped table, where some stage has asked for it; see policy_static_model */
 	struct conversation_rules conversation;
 	struct guards *guards; /* NULL: none */
 	struct guarded_model *models; /* by index in settings */

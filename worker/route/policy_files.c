@@ -27,6 +27,24 @@ enum rc policy_read_file(const struct policy *policy, const struct node *at, str
 	return RC_OK;
 }
 
+enum rc policy_read_asset(struct policy *policy, const struct node *node, size_t max_bytes, struct arena *brief, struct str *ret, struct err *err)
+{
+	struct err why;
+	if (node->kind != NODE_SCALAR)
+		return config_error(node, err, "the name of a file is expected");
+	if (config_read_file(&policy->arena, policy_path(policy, node->scalar, brief), max_bytes, ret, &why) != RC_OK)
+		return config_error_hint(node, err, "paths start at the policy's folder", "%s", why.text);
+	return RC_OK;
+}
+
+enum rc policy_static_model(struct policy *policy, struct static_model **ret, struct err *err)
+{
+	enum rc rc = policy->static_model != NULL ? RC_OK : static_model_builtin(&policy->arena, &policy->static_model, err);
+	if (rc == RC_OK)
+		*ret = policy->static_model;
+	return rc;
+}
+
 enum rc policy_strings(struct policy *policy, const struct node *node, struct arena *brief, struct policy_strings *ret,
                        struct err *err)
 {

@@ -33,7 +33,7 @@ static enum rc fill(struct policy *policy, const char *path, struct err *err)
 	struct str file;
 	enum rc rc = config_read_file(&policy->arena, path, CLASSIFIER_MAX_BYTES, &file, err);
 	if (rc == RC_OK)
-		rc = static_model_builtin(&policy->arena, &model, err);
+		rc = policy_static_model(policy, &model, err);
 	if (rc != RC_OK)
 		return rc;
 	rc = classifier_open(file, model, &policy->arena, &c, err);

@@ -7,6 +7,7 @@
 #define ROUTE_POLICY_LOAD_H
 
 #include "worker/route/policy.h"
+#include "worker/route/static_model.h"
 
 /* policy_routes.c: the routes section. canon: what can change an answer. */
 enum rc policy_routes_parse(struct policy *policy, const struct settings *settings, const struct node *node, struct arena *brief,
@@ -21,6 +22,10 @@ enum rc policy_refer_model(const struct settings *settings, const struct node *n
 /* policy_files.c: text of a file named at a place of the policy, relative to its folder; at most max_bytes of UTF-8. */
 enum rc policy_read_file(const struct policy *policy, const struct node *at, struct str path, size_t max_bytes,
                          struct arena *arena, struct str *ret, struct err *err);
+/* The bytes of the file that a stage names at node, in the policy's arena. */
+enum rc policy_read_asset(struct policy *policy, const struct node *node, size_t max_bytes, struct arena *brief, struct str *ret, struct err *err);
+/* The shipped table: opened once, for all stages of the policy. */
+enum rc policy_static_model(struct policy *policy, struct static_model **ret, struct err *err);
 /* "lists/a.txt" -> what to open. */
 char *policy_path(const struct policy *policy, struct str path, struct arena *arena);
 /* A scalar, or a list of scalars: their texts, copied, each with its node. */
