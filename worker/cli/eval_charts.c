@@ -103,8 +103,9 @@ static void threshold_chart(const struct eval_stage_scores *s, struct arena *are
 
 void eval_chart_thresholds(const struct eval_scores *scores, struct arena *arena, struct buf *out)
 {
-	for (uint32_t i = 0; i < scores->stage_count; i++)
-		threshold_chart(&scores->stages[i], arena, out);
+	for (uint32_t i = 0; i < EVAL_MAX_STAGES; i++)
+		if (scores->stages[i].rows.count != 0)
+			threshold_chart(&scores->stages[i], arena, out);
 }
 
 /* ---- cost and quality ------------------------------------------------------------------------------------------------ */

@@ -22,17 +22,6 @@ static void add(struct eval_scores *s, struct eval_score_rows *to, struct curve_
 	to->rows[to->count++] = row;
 }
 
-static struct eval_stage_scores *stage_of(struct eval_scores *s, const char *name)
-{
-	for (uint32_t i = 0; i < s->stage_count; i++)
-		if (s->stages[i].name == name)
-			return &s->stages[i];
-	if (s->stage_count == EVAL_MAX_STAGES)
-		return NULL;
-	s->stages[s->stage_count] = (struct eval_stage_scores){.name = name};
-	return &s->stages[s->stage_count++];
-}
-
 static int route_named(const struct policy *policy, struct str name)
 {
 	for (uint32_t i = 0; i < policy_route_count(policy); i++)
@@ -41,16 +30,15 @@ static int route_named(const struct policy *policy, struct str name)
 	return EVAL_NONE;
 }
 
-static void add_stage(struct eval_scores *s, const struct policy *policy, const struct eval_setup *setup, int label,
+static void add_stage(struct eval_scores *s, uint32_t at, const struct policy *policy, const struct eval_setup *setup, int label,
                       const struct decided_stage *said, bool decided)
 {
+	struct eval_stage_scores *stage = &s->stages[at];
 	int route = said->label.data != NULL ? route_named(policy, said->label) : EVAL_NONE;
 	if (route == EVAL_NONE || !isfinite(said->score) || !isfinite(said->threshold))
 		return;
-	struct eval_stage_scores *stage = stage_of(s, said->name);
-	if (stage == NULL)
-		return;
 	bool right = eval_is_right(setup, label, route);
+	stage->name = said->name;
 	add(s, &stage->rows, (struct curve_row){.score = said->score, .error_taken = right ? 0 : 1});
 	stage->decided += decided;
 	stage->wrong += decided && !right;
@@ -98,7 +86,7 @@ static struct choice choice_of(const struct policy *policy, const struct decided
 void eval_scores_add(struct eval_scores *s, const struct policy *policy, const struct eval_setup *setup, int label, const struct decided *d)
 {
 	for (uint32_t i = 0; i < d->stage_count; i++)
-		add_stage(s, policy, setup, label, &d->said[i], (int)i == d->stage);
+		add_stage(s, i, policy, setup, label, &d->said[i], (int)i == d->stage);
 	if (setup->prices == NULL)
 		return;
 	int safe = setup->when_unsure;
@@ -111,7 +99,7 @@ void eval_scores_add(struct eval_scores *s, const struct policy *policy, const s
 
 void eval_scores_free(struct eval_scores *s)
 {
-	for (uint32_t i = 0; i < s->stage_count; i++)
+	for (uint32_t i = 0; i < EVAL_MAX_STAGES; i++)
 		free(s->stages[i].rows.rows);
 	free(s->whole.rows);
 	*s = (struct eval_scores){0};

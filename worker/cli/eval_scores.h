@@ -24,8 +24,7 @@ struct eval_stage_scores {
 	int64_t decided, wrong; /* by the thresholds in force */
 };
 struct eval_scores { /* all zeros: empty */
-	struct eval_stage_scores stages[EVAL_MAX_STAGES];
-	uint32_t stage_count;
+	struct eval_stage_scores stages[EVAL_MAX_STAGES]; /* by their place in the policy; without rows: it has no thresholds, or nothing came to it */
 	/* Every row, by how far its score lies above the threshold: as decided, or left to when_unsure; so a threshold of this curve is
 	 * what all thresholds are raised by, and 0 what is in force. Of unsure rows, the route that came nearest to its threshold. An error
 	 * is a row that goes where it gets less than it needs; the cost is that of the call, in units of prices. Empty without prices. */
