@@ -80,7 +80,7 @@ def test_what_a_stopped_worker_left_open_is_settled_by_its_successor_and_it_lose
 def test_a_living_owner_that_is_fenced_by_its_name_writes_again_what_it_still_owns(deployment, modelsim):
     slow_down(deployment, modelsim, transaction_timeout="10s")
     worker = deployment.worker().start()
-    sent = deployment.send_prompts(600)
+    sent = deployment.send_prompts(1500)  # a fence may take seconds, and there are to be two
     ledger = deployment.ledger()
     eventually(lambda: worker.counter(COMMITTED) >= 50, 60, "it commits")
     owner = next(line["owner"] for line in worker.log_lines() if "owner" in line)
