@@ -307,8 +307,8 @@ static int take(const struct command *self, int c, struct advise_asked *asked)
 			return cli_usage(self, "--since and --until take a time such as 2h, 7d or 2026-11-20T08:00Z, not \"%s\"", optarg);
 		break;
 	default:
-		if (asked->rows.field_count == DATASET_MAX_FIELDS || !dataset_field_read(optarg, &asked->fields[asked->rows.field_count++]))
-			return cli_usage(self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, optarg);
+		if (cli_field(self, optarg, asked->fields, &asked->rows.field_count) != EXIT_DONE)
+			return EXIT_USAGE;
 	}
 	return EXIT_DONE;
 }

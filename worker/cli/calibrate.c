@@ -43,21 +43,6 @@ static const char help[] =
     "\n"
     "example: pointsman calibrate -c pointsman.yaml tickets.jsonl --target-misroute 3% | tee proposal | patch -p0\n";
 
-/* "3%" or "0.03"; a share between 0 and 1, both left out. */
-static bool read_share(const char *text, double *ret)
-{
-	struct str s = str_of(text);
-	bool percent = s.len != 0 && s.data[s.len - 1] == '%';
-	double d;
-	if (!str_to_double((struct str){s.data, s.len - percent}, &d))
-		return false;
-	d = percent ? d / 100 : d;
-	if (!(d > 0 && d < 1))
-		return false;
-	*ret = d;
-	return true;
-}
-
 static int take_goal(const struct command *self, int c, struct calibrate_asked *asked)
 {
 	if (asked->has_goal)
@@ -68,7 +53,7 @@ static int take_goal(const struct command *self, int c, struct calibrate_asked *
 		return strcmp(optarg, "cost") == 0 ? EXIT_DONE : cli_usage(self, "--minimise takes cost, not \"%s\"", optarg);
 	}
 	asked->goal.kind = c == 'm' ? CURVE_MISROUTE : CURVE_SHARE;
-	if (read_share(optarg, &asked->goal.value))
+	if (cli_share(optarg, &asked->goal.value) && asked->goal.value > 0 && asked->goal.value < 1)
 		return EXIT_DONE;
 	return cli_usage(self, "%s takes a share between 0 and 1, such as 3%% or 0.03, not \"%s\"", c == 'm' ? "--target-misroute" : "--target-share", optarg);
 }
@@ -85,8 +70,8 @@ static int take(const struct command *self, int c, struct calibrate_asked *asked
 	switch (c) {
 	case 'c': asked->config = optarg; break;
 	case 'f':
-		if (asked->field_count == DATASET_MAX_FIELDS || !dataset_field_read(optarg, &asked->fields[asked->field_count++]))
-			return cli_usage(self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, optarg);
+		if (cli_field(self, optarg, asked->fields, &asked->field_count) != EXIT_DONE)
+			return EXIT_USAGE;
 		break;
 	case 'm':
 	case 's':

@@ -12,8 +12,8 @@
 #include "common/hmac.h"
 #include "common/json.h"
 #include "worker/cli/calibrate.h"
+#include "worker/cli/data_rows.h"
 #include "worker/cli/outcome_rows.h"
-#include "worker/cli/train_rows.h"
 #include "worker/lab/policy_edit.h"
 
 enum { FIRST_ROWS = 1024, LEAST_ROWS = 100 };
@@ -56,9 +56,10 @@ struct work {
 	bool reached;
 };
 
-static enum rc take(void *ctx, const struct dataset_row *row, struct str text, struct err *err)
+static enum rc take(void *ctx, const struct dataset_row *row, struct arena *arena, struct err *err)
 {
 	struct work *w = ctx;
+	struct str text = data_rows_text(w->base.policy, row, arena);
 	struct gain_outcome outcome;
 	enum rc rc = outcome_rows_read(row, &outcome, err);
 	if (rc != RC_OK)
@@ -274,7 +275,7 @@ static int conclude(struct work *w)
 	return code == EXIT_DONE && !w->reached ? EXIT_CHECK : code;
 }
 
-static int calibrate_policy(struct work *w, const struct settings *settings, struct train_rows *rows)
+static int calibrate_policy(struct work *w, const struct settings *settings, struct data_rows *rows)
 {
 	const char *path = settings->policy_file.data;
 	struct err err;
@@ -287,11 +288,10 @@ static int calibrate_policy(struct work *w, const struct settings *settings, str
 	w->scratch = route_scratch_new(w->base.policy);
 	w->hash = sha256_new();
 	sha256_begin(w->hash);
-	rows->policy = w->base.policy;
 	rows->take = take;
 	rows->ctx = w;
 	if (code == EXIT_DONE)
-		code = train_rows_read(rows);
+		code = data_rows_read(rows);
 	if (code == EXIT_DONE)
 		code = conclude(w);
 	sha256_free(w->hash);
@@ -301,19 +301,13 @@ static int calibrate_policy(struct work *w, const struct settings *settings, str
 	return code;
 }
 
-/* "30%" or "0.3"; above 0, at most 1. */
+/* Above 0, at most 1. */
 static bool read_share(const char *text, double *ret)
 {
-	struct str s = str_of(text);
-	bool percent = s.len != 0 && s.data[s.len - 1] == '%';
-	double d;
-	if (!str_to_double((struct str){s.data, s.len - percent}, &d) || !(d > 0 && d <= (percent ? 100 : 1)))
-		return false;
-	*ret = percent ? d / 100 : d;
-	return true;
+	return cli_share(text, ret) && *ret > 0 && *ret <= 1;
 }
 
-static int read_options(int argc, char **argv, struct work *w, struct train_rows *rows, bool *ret_done)
+static int read_options(int argc, char **argv, struct work *w, struct data_rows *rows, bool *ret_done)
 {
 	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},       {"field", required_argument, NULL, 'f'},
 	                                      {"strong-share", required_argument, NULL, 's'}, {"target-quality", required_argument, NULL, 'q'},
@@ -334,8 +328,8 @@ static int read_options(int argc, char **argv, struct work *w, struct train_rows
 			a->write = true;
 		else if (c == 'j')
 			a->json = true;
-		else if (c == 'f' && (a->field_count == DATASET_MAX_FIELDS || !dataset_field_read(optarg, &a->fields[a->field_count++])))
-			return cli_usage(&self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, optarg);
+		else if (c == 'f' && cli_field(&self, optarg, a->fields, &a->field_count) != EXIT_DONE)
+			return EXIT_USAGE;
 		else if ((c == 's' || c == 'q') && !read_share(optarg, c == 's' ? &w->strong_share : &w->quality))
 			return cli_usage(&self, "%s takes a share up to 1, such as 30%% or 0.3, not \"%s\"", c == 's' ? "--strong-share" : "--target-quality", optarg);
 	}
@@ -358,7 +352,7 @@ bool calibrate_gain_asked(int argc, char **argv)
 int calibrate_gain(int argc, char **argv)
 {
 	struct work w = {.strong_share = NAN, .quality = NAN};
-	struct train_rows rows = {0};
+	struct data_rows rows = {0};
 	struct settings settings;
 	bool done = false;
 	arena_init(&w.base.arena, 1 << 20);

@@ -61,6 +61,39 @@ int cli_settings_no_secrets(const struct command *self, const char *path, struct
 	return load(self, settings_load_no_secrets, path, ret);
 }
 
+int cli_policy(const struct command *self, const char *config, struct settings *ret_settings, struct policy **ret_policy)
+{
+	struct err err;
+	*ret_settings = (struct settings){0};
+	*ret_policy = NULL;
+	if (config == NULL)
+		return EXIT_DONE;
+	int code = cli_settings_no_secrets(self, config, ret_settings);
+	if (code != EXIT_DONE)
+		*ret_settings = (struct settings){0};
+	else if (policy_load(ret_settings->policy_file.data, ret_settings, ret_policy, &err) != RC_OK)
+		code = cli_fail(&err, EXIT_CONFIG);
+	return code;
+}
+
+int cli_field(const struct command *self, const char *text, struct dataset_field *fields, uint32_t *count)
+{
+	if (*count == DATASET_MAX_FIELDS || !dataset_field_read(text, &fields[(*count)++]))
+		return cli_usage(self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, text);
+	return EXIT_DONE;
+}
+
+bool cli_share(const char *text, double *ret)
+{
+	struct str s = str_of(text);
+	bool percents = s.len != 0 && s.data[s.len - 1] == '%';
+	double d;
+	if (!str_to_double((struct str){s.data, s.len - percents}, &d))
+		return false;
+	*ret = percents ? d / 100 : d;
+	return true;
+}
+
 bool cli_colour(FILE *stream)
 {
 	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");

@@ -10,6 +10,8 @@
 #include <stdio.h>
 
 #include "worker/job/settings.h"
+#include "worker/lab/dataset.h"
+#include "worker/route/route.h"
 
 enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_CHECK = 4 };
 
@@ -35,6 +37,11 @@ int cli_fail(const struct err *err, int code);
 int cli_settings(const struct command *self, const char *path, struct settings *ret);
 /* The same, but secrets may be missing: for a command that calls no model. */
 int cli_settings_no_secrets(const struct command *self, const char *path, struct settings *ret);
+/* The configuration, so read, and its policy. config NULL: neither, and EXIT_DONE. Free both in any case. */
+int cli_policy(const struct command *self, const char *config, struct settings *ret_settings, struct policy **ret_policy);
+/* --field NAME=PATH: one more of at most DATASET_MAX_FIELDS; EXIT_DONE, or EXIT_USAGE after saying so. */
+int cli_field(const struct command *self, const char *text, struct dataset_field *fields, uint32_t *count);
+bool cli_share(const char *text, double *ret); /* "3%" or "0.03"; its bounds are the caller's */
 
 /* A terminal that wants colour (NO_COLOR and TERM=dumb say no). */
 bool cli_colour(FILE *stream);

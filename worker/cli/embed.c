@@ -258,8 +258,8 @@ static int run(const struct command *self, int argc, char **argv)
 				return cli_usage(self, "--near-duplicates takes a cosine above 0, up to 1, not \"%s\"", optarg);
 			break;
 		case 'f':
-			if (rows->field_count == DATASET_MAX_FIELDS || !dataset_field_read(optarg, &asked.fields[rows->field_count++]))
-				return cli_usage(self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, optarg);
+			if (cli_field(self, optarg, asked.fields, &rows->field_count) != EXIT_DONE)
+				return EXIT_USAGE;
 			break;
 		default: return code;
 		}

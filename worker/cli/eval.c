@@ -89,8 +89,8 @@ static int take(const struct command *self, int c, struct eval_asked *asked)
 	switch (c) {
 	case 'c': asked->config = optarg; break;
 	case 'f':
-		if (asked->field_count == DATASET_MAX_FIELDS || !dataset_field_read(optarg, &asked->fields[asked->field_count++]))
-			return cli_usage(self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, optarg);
+		if (cli_field(self, optarg, asked->fields, &asked->field_count) != EXIT_DONE)
+			return EXIT_USAGE;
 		break;
 	case 's':
 		if (asked->slice_count == EVAL_MAX_SLICED)

@@ -7,11 +7,10 @@
 #include <stdlib.h>
 
 #include "common/json.h"
-#include "worker/cli/cli.h"
+#include "worker/cli/data_rows.h"
 #include "worker/lab/agreement.h"
-#include "worker/lab/dataset.h"
 
-enum { BAD_SHOWN = 20, CELL = 32 };
+enum { CELL = 32 };
 
 static const char help[] =
     "usage: pointsman judge DATA --judge COLUMN [OPTION...]\n"
@@ -60,48 +59,40 @@ static struct str verdict_of(const struct dataset_row *row, const char *column)
 	return STR_NULL;
 }
 
-static enum rc take_row(struct work *w, const struct dataset_row *row, bool learning, struct err *err)
+/* The first reading: what people call rows. */
+static enum rc learn_row(void *ctx, const struct dataset_row *row, struct arena *arena, struct err *err)
 {
+	struct work *w = ctx;
+	(void)arena; /* nothing is needed beside the row */
 	if (!row->labelled)
-		return err_set(err, RC_BAD_INPUT, "%s:%llu: error: the row has no label of people's; which field is it? --field label=NAME", w->asked->data,
-		               (unsigned long long)row->line);
-	if (learning && !agreement_learn(w->agreement, people_of(row)))
-		return err_set(err, RC_BAD_INPUT, "%s:%llu: error: there are more than %d labels; is it the right field?", w->asked->data,
-		               (unsigned long long)row->line, AGREEMENT_MAX_LABELS);
-	if (learning)
-		return RC_OK;
+		return err_set(err, RC_BAD_INPUT, "the row has no label of people's; which field is it? --field label=NAME");
+	if (!agreement_learn(w->agreement, people_of(row)))
+		return err_set(err, RC_BAD_INPUT, "there are more than %d labels; is it the right field?", AGREEMENT_MAX_LABELS);
+	return RC_OK;
+}
+
+/* The second: what the judge does. */
+static enum rc judge_row(void *ctx, const struct dataset_row *row, struct arena *arena, struct err *err)
+{
+	struct work *w = ctx;
+	(void)arena;
+	if (!row->labelled)
+		return err_set(err, RC_BAD_INPUT, "the row has no label");
 	struct str verdict = verdict_of(row, w->asked->judge);
 	w->without_verdict += verdict.data == NULL;
 	agreement_add(w->agreement, people_of(row), str_trim(verdict));
 	return RC_OK;
 }
 
-static int read_rows(struct work *w, bool learning)
+static int read_rows(struct work *w)
 {
-	struct dataset *ds = NULL;
-	struct arena arena;
-	struct err err;
-	int code = EXIT_DONE;
-	if (dataset_open(w->asked->data, w->asked->fields, w->asked->field_count, &ds, &err) != RC_OK)
-		return cli_fail(&err, EXIT_CONFIG);
-	arena_init(&arena, 65536);
-	for (enum dataset_step step = DATASET_ROW; code == EXIT_DONE;) {
-		struct dataset_row row;
-		arena_reset(&arena);
-		step = dataset_next(ds, &arena, &row, &err);
-		if (step == DATASET_END)
-			break;
-		if (step == DATASET_FAILED)
-			code = cli_fail(&err, EXIT_CONFIG);
-		else if (step == DATASET_BAD || take_row(w, &row, learning, &err) != RC_OK) {
-			if (learning && (w->bad++ < BAD_SHOWN || !w->asked->skip_bad)) /* said once, not in both readings */
-				fprintf(stderr, "%s\n", err.text);
-			code = w->asked->skip_bad ? EXIT_DONE : EXIT_CONFIG;
-		}
-	}
-	arena_free(&arena);
-	dataset_close(ds);
-	return code;
+	struct data_rows rows = {.path = w->asked->data, .fields = w->asked->fields, .field_count = w->asked->field_count,
+	                         .skip_bad = w->asked->skip_bad, .take = learn_row, .ctx = w};
+	int code = data_rows_read(&rows);
+	w->bad = rows.bad;
+	rows.quiet = true;
+	rows.take = judge_row;
+	return code == EXIT_DONE ? data_rows_read(&rows) : code;
 }
 
 /* ---- reports --------------------------------------------------------------------------------------------------------- */
@@ -208,17 +199,6 @@ static void tell_json(struct work *w, const struct agreement_figures *f)
 
 /* ---- options --------------------------------------------------------------------------------------------------------- */
 
-static bool read_share(const char *text, double *ret)
-{
-	struct str s = str_of(text);
-	bool percents = s.len != 0 && s.data[s.len - 1] == '%';
-	double d;
-	if (!str_to_double((struct str){s.data, s.len - percents}, &d) || !(d >= 0) || d > (percents ? 100 : 1))
-		return false;
-	*ret = percents ? d / 100 : d;
-	return true;
-}
-
 static int read_options(const struct command *self, int argc, char **argv, struct asked *asked, bool *ret_done)
 {
 	static const struct option longs[] = {{"judge", required_argument, NULL, 'J'},    {"field", required_argument, NULL, 'f'},
@@ -230,12 +210,12 @@ static int read_options(const struct command *self, int argc, char **argv, struc
 		switch (c) {
 		case 'J': asked->judge = optarg; break;
 		case 'f':
-			if (asked->field_count == DATASET_MAX_FIELDS || !dataset_field_read(optarg, &asked->fields[asked->field_count++]))
-				return cli_usage(self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, optarg);
+			if (cli_field(self, optarg, asked->fields, &asked->field_count) != EXIT_DONE)
+				return EXIT_USAGE;
 			break;
 		case 'a':
 			asked->required = true;
-			if (!read_share(optarg, &asked->at_least))
+			if (!cli_share(optarg, &asked->at_least) || !(asked->at_least >= 0 && asked->at_least <= 1))
 				return cli_usage(self, "--at-least takes a share, such as 0.85 or 85%%, not \"%s\"", optarg);
 			break;
 		case 'b': asked->skip_bad = true; break;
@@ -261,9 +241,7 @@ static int run(const struct command *self, int argc, char **argv)
 		return code;
 	arena_init(&w.arena, 0);
 	w.agreement = agreement_new(&w.arena);
-	code = read_rows(&w, true);
-	if (code == EXIT_DONE)
-		code = read_rows(&w, false);
+	code = read_rows(&w);
 	struct agreement_figures f = agreement_figures(w.agreement);
 	if (code == EXIT_DONE && (f.rows == 0 || w.without_verdict == f.rows)) {
 		fprintf(stderr, f.rows == 0 ? "%s: there is no row in it\n" : "%s: no row has the field --judge names; --field attributes.NAME=PATH finds it elsewhere\n",

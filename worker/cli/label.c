@@ -66,7 +66,6 @@ struct work {
 	struct terminal *terminal;
 	struct decider *decider;
 	uint32_t foreign;
-	bool has_settings;
 };
 enum { ANSWER_OPEN = -2, ANSWER_NONE = -1 };
 
@@ -96,18 +95,6 @@ static int read_labels(const struct command *self, struct work *w)
 		rest = comma != NULL ? (struct str){comma + 1, rest.len - (size_t)(comma + 1 - rest.data)} : STR_NULL;
 	}
 	label_keys_assign(w->labels, w->label_count, w->keys);
-	return code;
-}
-
-static int read_policy(const struct command *self, struct work *w)
-{
-	struct err err;
-	if (w->asked->config == NULL)
-		return EXIT_DONE;
-	int code = cli_settings_no_secrets(self, w->asked->config, &w->settings);
-	w->has_settings = code == EXIT_DONE;
-	if (code == EXIT_DONE && policy_load(w->settings.policy_file.data, &w->settings, &w->policy, &err) != RC_OK)
-		code = cli_fail(&err, EXIT_CONFIG);
 	return code;
 }
 
@@ -320,7 +307,7 @@ static int prepare_and_label(const struct command *self, const struct asked *ask
 	struct work *w = heap_zalloc(1, sizeof *w);
 	w->asked = asked;
 	arena_init(&w->brief, 65536);
-	int code = read_policy(self, w);
+	int code = cli_policy(self, w->asked->config, &w->settings, &w->policy);
 	if (code == EXIT_DONE)
 		code = read_labels(self, w);
 	if (code == EXIT_DONE)
@@ -331,8 +318,7 @@ static int prepare_and_label(const struct command *self, const struct asked *ask
 	label_book_free(w->book);
 	decider_free(w->decider);
 	policy_unref(w->policy);
-	if (w->has_settings)
-		settings_free(&w->settings);
+	settings_free(&w->settings);
 	rows_free(&w->rows);
 	arena_free(&w->brief);
 	free(w);
@@ -354,8 +340,8 @@ static int take(const struct command *self, int c, struct asked *asked)
 		asked->shown[asked->shown_count++] = str_of(optarg);
 		break;
 	default:
-		if (asked->field_count == DATASET_MAX_FIELDS || !dataset_field_read(optarg, &asked->fields[asked->field_count++]))
-			return cli_usage(self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, optarg);
+		if (cli_field(self, optarg, asked->fields, &asked->field_count) != EXIT_DONE)
+			return EXIT_USAGE;
 	}
 	return EXIT_DONE;
 }

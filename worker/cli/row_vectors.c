@@ -3,12 +3,11 @@
  */
 #include "worker/cli/row_vectors.h"
 
-#include <stdlib.h>
-
+#include "worker/cli/data_rows.h"
 #include "worker/cli/embed_remote.h"
 #include "worker/route/text.h"
 
-enum { BAD_SHOWN = 20, MOST_CHARS = 1000000 };
+enum { MOST_CHARS = 1000000 };
 
 /* What the router reads of the row; with a policy job knows it too. */
 static void read_text(const struct row_vectors *r, const struct dataset_row *row, struct job *job, struct row_vector *ret)
@@ -56,7 +55,7 @@ static enum rc embed(struct row_vectors *r, const struct dataset_row *row, struc
 	return rc;
 }
 
-static int begin(struct row_vectors *r, struct dataset **ret)
+static int begin(struct row_vectors *r)
 {
 	struct static_model *model = NULL;
 	struct err err;
@@ -67,55 +66,35 @@ static int begin(struct row_vectors *r, struct dataset **ret)
 	r->model = model;
 	if (model != NULL)
 		r->dim = static_model_dim(model);
-	return dataset_open(r->data, r->fields, r->field_count, ret, &err) == RC_OK ? EXIT_DONE : cli_fail(&err, EXIT_CONFIG);
+	return EXIT_DONE;
+}
+
+struct seeing {
+	struct row_vectors *r;
+	bool (*see)(void *ctx, const struct row_vector *row, struct err *err);
+	void *ctx;
+};
+
+static enum rc take(void *ctx, const struct dataset_row *row, struct arena *arena, struct err *err)
+{
+	struct seeing *s = ctx;
+	struct row_vector vector = {0};
+	enum rc rc = embed(s->r, row, arena, &vector, err);
+	if (rc != RC_OK)
+		return rc;
+	s->r->rows++;
+	return s->see(s->ctx, &vector, err) ? RC_OK : RC_UNAVAILABLE;
 }
 
 int row_vectors_read(struct row_vectors *r, const char *what, bool (*see)(void *ctx, const struct row_vector *row, struct err *err), void *ctx)
 {
-	struct dataset *ds = NULL;
-	struct arena arena;
-	struct cli_progress bar;
-	struct err err;
-	int code = begin(r, &ds);
-	if (code != EXIT_DONE)
-		return code;
-	arena_init(&arena, 65536);
-	cli_progress_begin(&bar, what, dataset_bytes_total(ds));
-	for (enum dataset_step step = DATASET_ROW; code == EXIT_DONE;) {
-		struct dataset_row row;
-		struct row_vector vector = {0};
-		struct err why;
-		arena_reset(&arena);
-		step = dataset_next(ds, &arena, &row, &err);
-		if (step == DATASET_END)
-			break;
-		if (step == DATASET_FAILED)
-			code = cli_fail(&err, EXIT_CONFIG);
-		enum rc rc = step == DATASET_ROW ? embed(r, &row, &arena, &vector, &why) : RC_OK;
-		if (rc == RC_UNAVAILABLE) {
-			code = cli_fail(&why, EXIT_FAILED);
-			break;
-		}
-		if (rc != RC_OK) {
-			(void)err_set(&err, RC_BAD_INPUT, "%s:%llu: error: %.300s", r->data, (unsigned long long)row.line, why.text);
-			step = DATASET_BAD;
-		}
-		if (step == DATASET_ROW) {
-			r->rows++;
-			if (!see(ctx, &vector, &err))
-				code = cli_fail(&err, EXIT_FAILED);
-			cli_progress_at(&bar, dataset_bytes_read(ds));
-		}
-		if (step != DATASET_BAD)
-			continue;
-		if (r->bad++ < BAD_SHOWN || !r->skip_bad)
-			fprintf(stderr, "%s\n", err.text);
-		if (!r->skip_bad)
-			code = EXIT_CONFIG;
-	}
-	cli_progress_end(&bar);
-	arena_free(&arena);
-	dataset_close(ds);
+	struct seeing seeing = {r, see, ctx};
+	struct data_rows rows = {.path = r->data, .fields = r->fields, .field_count = r->field_count, .skip_bad = r->skip_bad, .bar = what,
+	                         .take = take, .ctx = &seeing};
+	int code = begin(r);
+	if (code == EXIT_DONE)
+		code = data_rows_read(&rows);
+	r->bad = rows.bad;
 	return code;
 }
 

@@ -5,16 +5,15 @@
 #include <stdlib.h>
 
 #include "common/json.h"
-#include "worker/cli/cli.h"
+#include "worker/cli/data_rows.h"
 #include "worker/cli/train_gain.h"
 #include "worker/cli/train_groups.h"
 #include "worker/cli/whole_file.h"
-#include "worker/lab/dataset.h"
 #include "worker/lab/stats.h"
 #include "worker/lab/train.h"
 #include "worker/route/route.h"
 
-enum { BAD_SHOWN = 20, BLOCK = 1024, MOST_SEED = 1000000000, PROGRESS_STEPS = 1000 };
+enum { BLOCK = 1024, MOST_SEED = 1000000000, PROGRESS_STEPS = 1000 };
 
 static const char help[] =
     "usage: pointsman train DATA --out FILE [OPTION...]\n"
@@ -86,29 +85,16 @@ static enum rc label_number(struct work *w, struct str label, uint32_t *ret, str
 	return RC_OK;
 }
 
-static struct str text_of(struct work *w, struct dataset_row *row, struct arena *arena)
+static struct str text_kept(struct work *w, const struct dataset_row *row, struct arena *arena)
 {
-	if (w->policy != NULL) {
-		struct job job = {.arena = *arena, .req = row->req};
-		struct str text = route_text(w->policy, &job);
-		*arena = job.arena;
-		return text;
-	}
-	for (uint32_t i = row->req.message_count; i-- > 0;)
-		if (str_is(row->req.messages[i].role, "user"))
-			return row->req.messages[i].content;
-	return row->req.messages[0].content;
-}
-
-static struct str text_kept(struct work *w, struct dataset_row *row, struct arena *arena)
-{
-	struct str text = text_of(w, row, arena);
+	struct str text = data_rows_text(w->policy, row, arena);
 	text.len = str_utf8_cut(text, FEATURES_MAX_BYTES);
 	return arena_str(&w->arena, text);
 }
 
-static enum rc take_row(struct work *w, struct dataset_row *row, struct arena *arena, struct err *err)
+static enum rc take_row(void *ctx, const struct dataset_row *row, struct arena *arena, struct err *err)
 {
+	struct work *w = ctx;
 	uint32_t label = 0;
 	if (!row->labelled)
 		return err_set(err, RC_BAD_INPUT, "the row has no label; which field is it? --field label=NAME");
@@ -135,35 +121,10 @@ static enum rc take_row(struct work *w, struct dataset_row *row, struct arena *a
 
 static int read_rows(struct work *w)
 {
-	struct dataset *ds = NULL;
-	struct arena arena;
-	struct err err;
-	int code = EXIT_DONE;
-	if (dataset_open(w->asked->data, w->asked->fields, w->asked->field_count, &ds, &err) != RC_OK)
-		return cli_fail(&err, EXIT_CONFIG);
-	arena_init(&arena, 65536);
-	for (enum dataset_step step = DATASET_ROW; step != DATASET_END && code == EXIT_DONE;) {
-		struct dataset_row row;
-		struct err why;
-		arena_reset(&arena);
-		step = dataset_next(ds, &arena, &row, &err);
-		if (step == DATASET_END)
-			break;
-		if (step == DATASET_FAILED)
-			code = cli_fail(&err, EXIT_CONFIG);
-		if (step == DATASET_ROW && take_row(w, &row, &arena, &why) != RC_OK) {
-			(void)err_set(&err, RC_BAD_INPUT, "%s:%llu: error: %.300s", w->asked->data, (unsigned long long)row.line, why.text);
-			step = DATASET_BAD;
-		}
-		if (step != DATASET_BAD)
-			continue;
-		if (w->bad++ < BAD_SHOWN || !w->asked->skip_bad)
-			fprintf(stderr, "%s\n", err.text);
-		if (!w->asked->skip_bad)
-			code = EXIT_CONFIG;
-	}
-	arena_free(&arena);
-	dataset_close(ds);
+	struct data_rows rows = {.path = w->asked->data, .fields = w->asked->fields, .field_count = w->asked->field_count,
+	                         .skip_bad = w->asked->skip_bad, .take = take_row, .ctx = w};
+	int code = data_rows_read(&rows);
+	w->bad = rows.bad;
 	return code;
 }
 
@@ -258,15 +219,7 @@ static int train(const struct command *self, const struct asked *asked)
 {
 	struct work w = {.asked = asked};
 	struct settings settings;
-	struct err err;
-	int code = EXIT_DONE;
-	if (asked->config != NULL) {
-		code = cli_settings_no_secrets(self, asked->config, &settings);
-		if (code != EXIT_DONE)
-			return code;
-		if (policy_load(settings.policy_file.data, &settings, &w.policy, &err) != RC_OK)
-			code = cli_fail(&err, EXIT_CONFIG);
-	}
+	int code = cli_policy(self, asked->config, &settings, &w.policy);
 	arena_init(&w.arena, 1 << 20);
 	w.labels = arena_array(&w.arena, CLASSIFIER_MAX_LABELS, sizeof *w.labels);
 	if (code == EXIT_DONE)
@@ -277,9 +230,16 @@ static int train(const struct command *self, const struct asked *asked)
 	free(w.none);
 	arena_free(&w.arena);
 	policy_unref(w.policy);
-	if (asked->config != NULL)
-		settings_free(&settings);
+	settings_free(&settings);
 	return code;
+}
+
+static bool has_word(int argc, char **argv, const char *word)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], word) == 0)
+			return true;
+	return false;
 }
 
 static int run(const struct command *self, int argc, char **argv)
@@ -293,9 +253,9 @@ static int run(const struct command *self, int argc, char **argv)
 	struct asked asked = {.seed = 1};
 	int code = EXIT_DONE;
 	bool labels_as_routes = false;
-	if (train_groups_asked(argc, argv))
+	if (has_word(argc, argv, "--groups"))
 		return train_groups(self, argc, argv);
-	if (train_gain_asked(argc, argv))
+	if (has_word(argc, argv, "--gain"))
 		return train_gain(argc, argv);
 	for (int c; (c = cli_option(self, argc, argv, "c:f:o:h", longs, &code)) != -1;) {
 		if (c == '?')
@@ -316,8 +276,8 @@ static int run(const struct command *self, int argc, char **argv)
 			asked.json = true;
 		else if (c == 's' && (!str_to_i64(str_of(optarg), &asked.seed) || asked.seed < 0 || asked.seed > MOST_SEED))
 			return cli_usage(self, "--seed takes 0 to %d, not \"%s\"", MOST_SEED, optarg);
-		else if (c == 'f' && (asked.field_count == DATASET_MAX_FIELDS || !dataset_field_read(optarg, &asked.fields[asked.field_count++])))
-			return cli_usage(self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, optarg);
+		else if (c == 'f' && cli_field(self, optarg, asked.fields, &asked.field_count) != EXIT_DONE)
+			return EXIT_USAGE;
 	}
 	if (optind + 1 != argc)
 		return cli_usage(self, "one data set is needed: a file, or - for standard input");

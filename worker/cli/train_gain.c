@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 #include "common/json.h"
-#include "worker/cli/whole_file.h"
+#include "worker/cli/data_rows.h"
 #include "worker/cli/outcome_rows.h"
-#include "worker/cli/train_rows.h"
+#include "worker/cli/whole_file.h"
 #include "worker/lab/gain_measure.h"
 #include "worker/lab/gain_train.h"
 
@@ -61,6 +61,7 @@ struct names {
 
 struct work {
 	const struct asked *asked;
+	struct policy *policy; /* NULL: none was named */
 	struct arena arena;
 	struct gain_train_row *rows;
 	struct gain_outcome *outcomes;
@@ -81,9 +82,10 @@ static enum rc number_of(struct work *w, struct names *names, enum outcome_field
 	return RC_OK;
 }
 
-static enum rc take(void *ctx, const struct dataset_row *row, struct str text, struct err *err)
+static enum rc take(void *ctx, const struct dataset_row *row, struct arena *arena, struct err *err)
 {
 	struct work *w = ctx;
+	struct str text = data_rows_text(w->policy, row, arena);
 	struct gain_train_row new = {.text = text};
 	struct gain_outcome outcome;
 	struct str topic = outcome_rows_value(row, OUTCOME_TOPIC);
@@ -243,46 +245,27 @@ static int learn(struct work *w, int64_t bad)
 	return EXIT_DONE;
 }
 
-static int train(const struct asked *asked, struct train_rows *rows, struct arena *arena)
+static int train(const struct asked *asked, struct data_rows *rows, struct arena *arena)
 {
 	struct work w = {.asked = asked, .arena = *arena};
 	struct settings settings;
-	struct policy *policy = NULL;
-	struct err err;
-	int code = EXIT_DONE;
-	if (asked->config != NULL) {
-		code = cli_settings_no_secrets(&self, asked->config, &settings);
-		if (code != EXIT_DONE)
-			return code;
-		if (policy_load(settings.policy_file.data, &settings, &policy, &err) != RC_OK)
-			code = cli_fail(&err, EXIT_CONFIG);
-	}
+	int code = cli_policy(&self, asked->config, &settings, &w.policy);
 	w.topics.items = arena_array(&w.arena, MOST_NAMES, sizeof *w.topics.items);
 	w.tasks.items = arena_array(&w.arena, MOST_NAMES, sizeof *w.tasks.items);
 	rows->fields = asked->fields;
 	rows->field_count = asked->field_count;
-	rows->policy = policy;
 	rows->take = take;
 	rows->ctx = &w;
 	if (code == EXIT_DONE)
-		code = train_rows_read(rows);
+		code = data_rows_read(rows);
 	if (code == EXIT_DONE)
 		code = learn(&w, rows->bad);
 	free(w.rows);
 	free(w.outcomes);
 	*arena = w.arena;
-	policy_unref(policy);
-	if (asked->config != NULL)
-		settings_free(&settings);
+	policy_unref(w.policy);
+	settings_free(&settings);
 	return code;
-}
-
-bool train_gain_asked(int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], "--gain") == 0)
-			return true;
-	return false;
 }
 
 int train_gain(int argc, char **argv)
@@ -293,7 +276,7 @@ int train_gain(int argc, char **argv)
 	                                      {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
 	                                      {0}};
 	struct asked asked = {.seed = 1};
-	struct train_rows rows = {0};
+	struct data_rows rows = {0};
 	struct arena arena;
 	int code = EXIT_DONE;
 	for (int c; (c = cli_option(&self, argc, argv, "c:f:o:h", longs, &code)) != -1;) {
@@ -309,8 +292,8 @@ int train_gain(int argc, char **argv)
 			asked.json = true;
 		else if (c == 's' && (!str_to_i64(str_of(optarg), &asked.seed) || asked.seed < 0 || asked.seed > MOST_SEED))
 			return cli_usage(&self, "--seed takes 0 to %d, not \"%s\"", MOST_SEED, optarg);
-		else if (c == 'f' && (asked.field_count == DATASET_MAX_FIELDS || !dataset_field_read(optarg, &asked.fields[asked.field_count++])))
-			return cli_usage(&self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, optarg);
+		else if (c == 'f' && cli_field(&self, optarg, asked.fields, &asked.field_count) != EXIT_DONE)
+			return EXIT_USAGE;
 	}
 	if (optind + 1 != argc)
 		return cli_usage(&self, "one data set is needed: a file, or - for standard input");

@@ -4,10 +4,6 @@
 #ifndef CLI_TRAIN_GAIN_H
 #define CLI_TRAIN_GAIN_H
 
-#include <stdbool.h>
-
-/* Whether --gain is among the words. */
-bool train_gain_asked(int argc, char **argv);
 /* argv as train's. Returns an exit code. */
 int train_gain(int argc, char **argv);
 

@@ -207,16 +207,8 @@ static int work(const struct command *self, struct asked *asked)
 {
 	struct work w = {.asked = asked};
 	struct settings settings;
-	struct policy *policy = NULL;
-	struct err err;
-	int code = EXIT_DONE;
-	if (asked->config != NULL) {
-		code = cli_settings_no_secrets(self, asked->config, &settings);
-		if (code != EXIT_DONE)
-			return code;
-		if (policy_load(settings.policy_file.data, &settings, &policy, &err) != RC_OK)
-			code = cli_fail(&err, EXIT_CONFIG);
-	}
+	struct policy *policy;
+	int code = cli_policy(self, asked->config, &settings, &policy);
 	asked->rows.policy = policy;
 	if (code == EXIT_DONE) {
 		code = row_vectors_read(&asked->rows, "reading", see, &w);
@@ -227,17 +219,8 @@ static int work(const struct command *self, struct asked *asked)
 	group_learn_free(w.learn);
 	free(w.kept);
 	policy_unref(policy);
-	if (asked->config != NULL)
-		settings_free(&settings);
+	settings_free(&settings);
 	return code;
-}
-
-bool train_groups_asked(int argc, char **argv)
-{
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], "--groups") == 0)
-			return true;
-	return false;
 }
 
 static bool number(const char *text, int64_t least, int64_t most, int64_t *ret)
@@ -279,8 +262,8 @@ int train_groups(const struct command *train, int argc, char **argv)
 			return cli_usage(&self, "--windows takes 1 to %d, not \"%s\"", DOCUMENT_MAX_WINDOWS, optarg);
 		else if (c == 's' && !number(optarg, 0, MOST_SEED, &asked.seed))
 			return cli_usage(&self, "--seed takes 0 to %d, not \"%s\"", MOST_SEED, optarg);
-		else if (c == 'f' && (rows->field_count == DATASET_MAX_FIELDS || !dataset_field_read(optarg, &asked.fields[rows->field_count++])))
-			return cli_usage(&self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, optarg);
+		else if (c == 'f' && cli_field(&self, optarg, asked.fields, &rows->field_count) != EXIT_DONE)
+			return EXIT_USAGE;
 	}
 	if (optind + 1 != argc)
 		return cli_usage(&self, "one data set is needed: a file, or - for standard input");

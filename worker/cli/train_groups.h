@@ -6,8 +6,6 @@
 
 #include "worker/cli/cli.h"
 
-/* Whether --groups is among the words. */
-bool train_groups_asked(int argc, char **argv);
 int train_groups(const struct command *train, int argc, char **argv);
 
 #endif
