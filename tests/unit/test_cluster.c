@@ -11,25 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/noise.h"
 #include "worker/lab/cluster.h"
 #include "worker/route/kernels.h"
 
 enum { DIM = 32 };
-
-static uint64_t draw(uint64_t *state)
-{
-	*state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return *state >> 33;
-}
-
-/* Roughly normal, from -6 to 6; the same on every machine. */
-static float noise(uint64_t *state)
-{
-	float sum = 0;
-	for (int i = 0; i < 12; i++)
-		sum += (float)(draw(state) % 65536) / 65536.0f;
-	return sum - 6;
-}
 
 /* Row i belongs to blob i % blobs; about one row in 100 of a blob is skipped, so the sizes differ. truth: by row. */
 static struct cluster_set *blobs(uint32_t rows, uint32_t count, float spread, uint64_t seed, uint32_t *truth)

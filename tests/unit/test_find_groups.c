@@ -10,23 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/noise.h"
 #include "worker/lab/find_groups.h"
 
 enum { DIM = 64, ROWS = 1200, KINDS = 6 };
-
-static uint64_t draw(uint64_t *state)
-{
-	*state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return *state >> 33;
-}
-
-static float noise(uint64_t *state)
-{
-	float sum = 0;
-	for (int i = 0; i < 12; i++)
-		sum += (float)(draw(state) % 65536) / 65536.0f;
-	return sum - 6;
-}
 
 /* Row i is of kind i % KINDS, or of none where i % 10 < strays. */
 static struct cluster_set *made(float spread, uint32_t strays, uint64_t seed)

@@ -12,25 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/noise.h"
 #include "worker/lab/group_learn.h"
 #include "worker/route/kernels.h"
 
 enum { DIM = 24, BLOBS = 6 };
 static const struct str table = {"0123456789abcdef", 16};
-
-static uint64_t draw(uint64_t *state)
-{
-	*state = *state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return *state >> 33;
-}
-
-static float noise(uint64_t *state)
-{
-	float sum = 0;
-	for (int i = 0; i < 12; i++)
-		sum += (float)(draw(state) % 65536) / 65536.0f;
-	return sum - 6;
-}
 
 /* A row of blob b, always around the same centre; b BLOBS and more lie elsewhere. Each blob is wider than the one before. */
 static void row_of(uint32_t b, uint64_t *seed, float v[DIM])

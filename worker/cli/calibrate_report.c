@@ -194,26 +194,14 @@ void calibrate_report_text(const struct calibrate_work *work, FILE *out)
 
 /* ---- JSON ------------------------------------------------------------------------------------------------------------ */
 
-static void json_share(struct buf *out, const char *name, struct share s)
-{
-	json_key(out, name);
-	buf_char(out, '{');
-	json_member_double(out, "share", s.share);
-	json_member_double(out, "low", s.low);
-	json_member_double(out, "high", s.high);
-	json_member_i64(out, "hits", s.hits);
-	json_member_i64(out, "rows", s.rows);
-	buf_char(out, '}');
-}
-
 static void json_side(const struct calibrate_work *work, struct buf *out, const char *name, const struct eval *e)
 {
 	struct eval_summary s = eval_summary(e);
 	json_key(out, name);
 	buf_char(out, '{');
-	json_share(out, "decided", decided(&s));
-	json_share(out, "decided_misroutes", calibrate_misroutes(e));
-	json_share(out, "misroutes", s.misroutes);
+	cli_json_share(out, "decided", decided(&s));
+	cli_json_share(out, "decided_misroutes", calibrate_misroutes(e));
+	cli_json_share(out, "misroutes", s.misroutes);
 	json_member_double(out, "accuracy", s.accuracy);
 	json_member_i64(out, "wasted", s.wasted);
 	json_member_i64(out, "at_risk", s.risky);
@@ -287,7 +275,7 @@ static void json_stage(const struct calibrate_work *work, uint32_t s, struct buf
 	}
 	if (work->asked->goal.kind == CURVE_MISROUTE) {
 		json_member_double(out, "aimed", stage->aimed);
-		json_share(out, "tried", stage->tried);
+		cli_json_share(out, "tried", stage->tried);
 	}
 	json_member_double(out, "accept_now", work->stages[s].accept);
 	json_member_double(out, "accept", stage->accept);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/json.h"
 
 int cli_usage(const struct command *self, const char *fmt, ...)
 {
@@ -92,6 +93,18 @@ bool cli_share(const char *text, double *ret)
 		return false;
 	*ret = percents ? d / 100 : d;
 	return true;
+}
+
+void cli_json_share(struct buf *out, const char *name, struct share share)
+{
+	json_key(out, name);
+	buf_char(out, '{');
+	json_member_double(out, "share", share.share);
+	json_member_double(out, "low", share.low);
+	json_member_double(out, "high", share.high);
+	json_member_i64(out, "hits", share.hits);
+	json_member_i64(out, "rows", share.rows);
+	buf_char(out, '}');
 }
 
 bool cli_colour(FILE *stream)

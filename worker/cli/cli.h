@@ -11,6 +11,7 @@
 
 #include "worker/job/settings.h"
 #include "worker/lab/dataset.h"
+#include "worker/lab/stats.h"
 #include "worker/route/route.h"
 
 enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3, EXIT_CHECK = 4 };
@@ -42,6 +43,9 @@ int cli_policy(const struct command *self, const char *config, struct settings *
 /* --field NAME=PATH: one more of at most DATASET_MAX_FIELDS; EXIT_DONE, or EXIT_USAGE after saying so. */
 int cli_field(const struct command *self, const char *text, struct dataset_field *fields, uint32_t *count);
 bool cli_share(const char *text, double *ret); /* "3%" or "0.03"; its bounds are the caller's */
+
+/* A member: the share with its interval, hits and rows. */
+void cli_json_share(struct buf *out, const char *name, struct share share);
 
 /* A terminal that wants colour (NO_COLOR and TERM=dumb say no). */
 bool cli_colour(FILE *stream);

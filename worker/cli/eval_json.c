@@ -10,28 +10,16 @@
 
 enum { CONSISTENT_MOST = 100 };
 
-static void share(struct buf *out, const char *name, const struct share *s)
-{
-	json_key(out, name);
-	buf_char(out, '{');
-	json_member_double(out, "share", s->share);
-	json_member_double(out, "low", s->low);
-	json_member_double(out, "high", s->high);
-	json_member_i64(out, "hits", s->hits);
-	json_member_i64(out, "rows", s->rows);
-	buf_char(out, '}');
-}
-
 static void summary(struct buf *out, const struct eval_summary *s)
 {
 	json_member_i64(out, "rows", s->rows);
 	json_member_i64(out, "right", s->right);
 	json_member_double(out, "accuracy", s->accuracy);
-	share(out, "misroutes", &s->misroutes);
+	cli_json_share(out, "misroutes", s->misroutes);
 	json_member_double(out, "macro_f1", s->macro_f1);
-	share(out, "unsure", &s->unsure);
-	share(out, "out_of_scope_caught", &s->out_of_scope);
-	share(out, "in_scope_decided", &s->kept);
+	cli_json_share(out, "unsure", s->unsure);
+	cli_json_share(out, "out_of_scope_caught", s->out_of_scope);
+	cli_json_share(out, "in_scope_decided", s->kept);
 	json_member_i64(out, "wasted", s->wasted);
 	json_member_i64(out, "at_risk", s->risky);
 	if (isnan(s->cost))
@@ -63,7 +51,7 @@ static void scores(struct buf *out, const struct eval_work *work)
 	json_member_i64(out, "rows_of_labels_not_learned", work->strange);
 	json_member_double(out, "auroc", scope_auroc(work->scope));
 	json_member_double(out, "threshold_at_95_retained", least);
-	share(out, "caught_at_95_retained", &caught);
+	cli_json_share(out, "caught_at_95_retained", caught);
 	buf_char(out, '}');
 }
 
@@ -80,8 +68,8 @@ static void stages(struct buf *out, const struct eval_side *side)
 		json_member_str(out, "stage", str_of(s.name));
 		json_member_str(out, "calibration", calibration[0] != '\0' ? str_of(calibration) : STR_NULL);
 		json_member_i64(out, "reached", s.reached);
-		share(out, "decided", &s.decided);
-		share(out, "right", &s.right);
+		cli_json_share(out, "decided", s.decided);
+		cli_json_share(out, "right", s.right);
 		json_member_i64(out, "failed", s.failed);
 		json_member_i64(out, "would_ask", s.asked);
 		buf_char(out, '}');
@@ -99,7 +87,7 @@ static void consistent(struct buf *out, const struct eval_side *side)
 		json_sep(out);
 		buf_char(out, '{');
 		json_member_str(out, "label", worst[i].label == EVAL_NONE ? STR_NULL : str_of(eval_label_name(side, worst[i].label)));
-		share(out, "wrong", &worst[i].wrong);
+		cli_json_share(out, "wrong", worst[i].wrong);
 		json_member_str(out, "most_to", str_of(eval_label_name(side, (int)worst[i].route)));
 		json_member_i64(out, "rows_to", worst[i].rows);
 		buf_char(out, '}');
@@ -158,7 +146,7 @@ static void slices(struct buf *out, struct eval_work *work)
 		json_member_str(out, "value", all[i].value);
 		summary(out, &all[i].summary);
 		json_member_str(out, "worst_route", all[i].worst != EVAL_NONE ? policy_route(work->side.policy, (uint32_t)all[i].worst)->name : STR_NULL);
-		share(out, "worst_route_right", &all[i].worst_right);
+		cli_json_share(out, "worst_route_right", all[i].worst_right);
 		buf_char(out, '}');
 	}
 	buf_char(out, ']');

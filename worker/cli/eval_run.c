@@ -174,11 +174,10 @@ static const char *length_class(uint32_t chars)
 
 static void predict_stage(const struct decided_stage *said, struct buf *out)
 {
-	static const char *const verdicts[] = {"pass", "decided", "ask", "failed"}; /* by enum verdict */
 	json_sep(out);
 	buf_char(out, '{');
 	json_member_str(out, "stage", str_of(said->name));
-	json_member_str(out, "verdict", str_of(verdicts[said->verdict & 3]));
+	json_member_str(out, "verdict", str_of(verdict_name((enum verdict)said->verdict)));
 	json_member_str(out, "label", said->label);
 	json_member_double(out, "score", said->score);
 	json_member_str(out, "runner_up", said->runner_up);

@@ -91,12 +91,6 @@ static void json_guards(struct buf *out, const struct decision *dec)
 	buf_char(out, ']');
 }
 
-static const char *verdict_name(enum verdict verdict)
-{
-	static const char *const names[] = {"pass", "decided", "ask", "failed"};
-	return names[verdict];
-}
-
 static void say_number(struct buf *out, const char *before, double x, const char *after)
 {
 	if (!isnan(x))

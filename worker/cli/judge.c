@@ -141,18 +141,6 @@ static void tell(const struct work *w, const struct agreement_figures *f)
 	cli_table_print(table, stdout);
 }
 
-static void json_share(struct buf *out, const char *name, struct share s)
-{
-	json_key(out, name);
-	buf_char(out, '{');
-	json_member_double(out, "share", s.share);
-	json_member_double(out, "low", s.low);
-	json_member_double(out, "high", s.high);
-	json_member_i64(out, "hits", s.hits);
-	json_member_i64(out, "rows", s.rows);
-	buf_char(out, '}');
-}
-
 static void json_label(const struct work *w, uint32_t index, struct buf *out)
 {
 	struct agreement_label l = agreement_label(w->agreement, index);
@@ -163,8 +151,8 @@ static void json_label(const struct work *w, uint32_t index, struct buf *out)
 	json_member_i64(out, "judge", l.judge);
 	json_member_i64(out, "both", l.both);
 	json_member_i64(out, "unknown", l.unknown);
-	json_share(out, "missed", l.missed);
-	json_share(out, "false", l.false_alarms);
+	cli_json_share(out, "missed", l.missed);
+	cli_json_share(out, "false", l.false_alarms);
 	json_key(out, "judged_as");
 	buf_char(out, '{');
 	for (uint32_t i = 0; i < agreement_labels(w->agreement); i++)
@@ -182,8 +170,8 @@ static void tell_json(struct work *w, const struct agreement_figures *f)
 	json_member_i64(&out, "rows", f->rows);
 	json_member_i64(&out, "bad_rows", w->bad);
 	json_member_i64(&out, "unknown", f->unknown);
-	json_share(&out, "agreement", f->agreed);
-	json_share(&out, "agreement_known", f->known);
+	cli_json_share(&out, "agreement", f->agreed);
+	cli_json_share(&out, "agreement_known", f->known);
 	json_member_double(&out, "kappa", f->kappa);
 	json_member_double(&out, "kappa_low", f->kappa_low);
 	json_member_double(&out, "kappa_high", f->kappa_high);

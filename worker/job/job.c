@@ -43,6 +43,12 @@ const char *job_state_name(enum job_state state)
 	return (unsigned)state < JOB_STATE_COUNT ? names[state] : "?";
 }
 
+const char *verdict_name(enum verdict verdict)
+{
+	static const char *const names[] = {"pass", "decided", "ask", "failed"};
+	return names[verdict & 3]; /* whatever a cache has given */
+}
+
 const char *cache_source_name(enum cache_source source)
 {
 	static const char *const names[CACHE_SOURCES] = {"off", "miss", "near", "far", "shared"};

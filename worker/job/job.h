@@ -75,6 +75,7 @@ struct origin {
 };
 
 enum verdict { VERDICT_PASS, VERDICT_DECIDED, VERDICT_ASK, VERDICT_FAILED };
+const char *verdict_name(enum verdict verdict); /* as in the decision schema's enum */
 
 struct stage_trace {
 	const char *stage; /* constant */

@@ -48,10 +48,9 @@ static void tell_policy(struct sink *s, const struct wire_facts *facts)
 
 static void tell_stage(struct sink *s, const struct stage_trace *stage)
 {
-	static const char *const verdicts[] = {"pass", "decided", "ask", "failed"};
 	s->open_record(s, NULL);
 	s->text(s, "stage", tell_or_empty(str_of(stage->stage)));
-	s->symbol(s, "verdict", verdicts[stage->verdict & 3], (int)(stage->verdict & 3));
+	s->symbol(s, "verdict", verdict_name(stage->verdict), (int)(stage->verdict & 3));
 	s->text(s, "label", tell_cut(stage->label, TELL_NAME_BYTES));
 	s->real(s, "score", stage->score);
 	s->text(s, "runner_up", tell_cut(stage->runner_up, TELL_NAME_BYTES));
