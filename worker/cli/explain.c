@@ -28,6 +28,7 @@ static const char help[] =
     "      --tenant NAME            the record's tenant\n"
     "      --ask                    put the stages' questions to their models; needs their secrets, and costs\n"
     "      --json                   one JSON object instead of words\n"
+    "      --timings                how long each stage took, too, which differs from run to run\n"
     "  -h, --help                   this text\n"
     "\n"
     "example: pointsman explain -c triage/pointsman.yaml \"E-4012 on the X200 after update\"\n"
@@ -37,7 +38,7 @@ struct asked {
 	const char *config, *tenant, *prompt;
 	struct attribute attributes[MAX_ATTRIBUTES];
 	uint32_t attribute_count;
-	bool json, ask;
+	bool json, ask, timings;
 };
 
 static bool read_all(FILE *stream, struct buf *out)
@@ -104,7 +105,7 @@ static const char *calibration_of(const struct policy *policy, uint32_t stage)
 	return info.thresholds != NULL ? calibration_name(info.calibration) : "";
 }
 
-static void say_stage(struct buf *out, const struct stage_trace *stage, const char *calibration)
+static void say_stage(struct buf *out, const struct stage_trace *stage, const char *calibration, bool timings)
 {
 	buf_printf(out, "  %-12s %-8s", stage->stage, verdict_name(stage->verdict));
 	if (stage->label.data != NULL)
@@ -118,7 +119,9 @@ static void say_stage(struct buf *out, const struct stage_trace *stage, const ch
 	say_number(out, " ", stage->runner_up_score, "");
 	if (stage->reason.data != NULL)
 		buf_printf(out, "  %.*s", STR_ARG(stage->reason));
-	buf_printf(out, "  (%lld us)\n", (long long)stage->micros);
+	if (timings)
+		buf_printf(out, "  (%lld us)", (long long)stage->micros);
+	buf_char(out, '\n');
 }
 
 static void say_models(struct buf *out, const struct settings *settings, const struct route *route, const struct decision *dec, double cost)
@@ -159,7 +162,8 @@ static void tell_rejected(const struct asked *asked, const struct job *job, stru
 	buf_cstr(out, "}\n");
 }
 
-static void tell(const struct settings *settings, const struct job *job, const struct questions *questions, struct buf *out)
+static void tell(const struct asked *asked, const struct settings *settings, const struct job *job, const struct questions *questions,
+                 struct buf *out)
 {
 	const struct route *route = policy_route(job->dec.policy, (uint32_t)job->dec.route);
 	buf_printf(out, "%-12.*s %.*s\n", STR_ARG(route->name), STR_ARG(job->dec.reason));
@@ -178,10 +182,10 @@ static void tell(const struct settings *settings, const struct job *job, const s
 	buf_printf(out, "policy       %.*s, decisions %.*s\nstages\n", STR_ARG(policy_name(job->dec.policy)),
 	           STR_ARG(policy_decision_version(job->dec.policy)));
 	for (uint32_t i = 0; i < job->dec.trace_count; i++)
-		say_stage(out, &job->dec.trace[i], calibration_of(job->dec.policy, i));
+		say_stage(out, &job->dec.trace[i], calibration_of(job->dec.policy, i), asked->timings);
 }
 
-static void json_stage(struct buf *out, const struct stage_trace *stage, const char *calibration)
+static void json_stage(struct buf *out, const struct stage_trace *stage, const char *calibration, bool timings)
 {
 	buf_char(out, '{');
 	json_member_str(out, "stage", str_of(stage->stage));
@@ -193,11 +197,13 @@ static void json_stage(struct buf *out, const struct stage_trace *stage, const c
 	json_member_str(out, "runner_up", stage->runner_up);
 	json_member_double(out, "runner_up_score", stage->runner_up_score);
 	json_member_str(out, "reason", stage->reason);
-	json_member_i64(out, "micros", stage->micros);
+	if (timings)
+		json_member_i64(out, "micros", stage->micros);
 	buf_char(out, '}');
 }
 
-static void tell_json(const struct settings *settings, const struct job *job, const struct questions *questions, struct buf *out)
+static void tell_json(const struct asked *asked, const struct settings *settings, const struct job *job, const struct questions *questions,
+                      struct buf *out)
 {
 	const struct route *route = policy_route(job->dec.policy, (uint32_t)job->dec.route);
 	buf_char(out, '{');
@@ -227,7 +233,7 @@ static void tell_json(const struct settings *settings, const struct job *job, co
 	for (uint32_t i = 0; i < job->dec.trace_count; i++) {
 		if (i != 0)
 			buf_char(out, ',');
-		json_stage(out, &job->dec.trace[i], calibration_of(job->dec.policy, i));
+		json_stage(out, &job->dec.trace[i], calibration_of(job->dec.policy, i), asked->timings);
 	}
 	buf_cstr(out, "]}\n");
 }
@@ -253,9 +259,9 @@ static int explain(const struct asked *asked, const struct settings *settings, s
 	if (!passed)
 		tell_rejected(asked, job, why, &out);
 	else if (asked->json)
-		tell_json(settings, job, &questions, &out);
+		tell_json(asked, settings, job, &questions, &out);
 	else
-		tell(settings, job, &questions, &out);
+		tell(asked, settings, job, &questions, &out);
 	fwrite(out.data, 1, out.len, stdout);
 	arena_free(&job->arena);
 	free(job);
@@ -279,7 +285,7 @@ static int read_options(const struct command *self, int argc, char **argv, struc
 {
 	static const struct option longs[] = {{"config", required_argument, NULL, 'c'}, {"attribute", required_argument, NULL, 'a'},
 	                                      {"tenant", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
-	                                      {"ask", no_argument, NULL, 'A'},
+	                                      {"ask", no_argument, NULL, 'A'},            {"timings", no_argument, NULL, 'm'},
 	                                      {"help", no_argument, NULL, 'h'},         {0}};
 	int code = EXIT_DONE;
 	for (int c; (c = cli_option(self, argc, argv, "c:a:h", longs, &code)) != -1;) {
@@ -288,6 +294,7 @@ static int read_options(const struct command *self, int argc, char **argv, struc
 		case 't': asked->tenant = optarg; break;
 		case 'j': asked->json = true; break;
 		case 'A': asked->ask = true; break;
+		case 'm': asked->timings = true; break;
 		case 'a':
 			if (!add_attribute(asked, optarg))
 				return cli_usage(self, "--attribute takes NAME=VALUE, at most %d of them, not \"%s\"", MAX_ATTRIBUTES, optarg);
