@@ -107,6 +107,36 @@ def test_a_topic_made_anew_is_read_from_its_start(deployment, kafka):
     eventually(lambda: deployment.lag() == 0, 30, "lag 0 when all is done")
 
 
+def test_an_older_committed_offset_is_not_believed_at_once(deployment, kafka):
+    """A broker that was killed can give back an offset of the time before; here another tool makes it do so, while the worker
+    sleeps and its group is empty."""
+    deployment.configure(kafka=QUICK)
+    worker = deployment.worker().start()
+    ledger = deployment.ledger()
+    sent = deployment.send_prompts(80)
+    ledger.wait(len(sent), timeout=60)
+    eventually(lambda: deployment.lag() == 0, 30, "all is committed")
+    before = {p: (tp.offset, finished_up_to(tp.offset)) for p, tp in deployment.committed().items()}
+    worker.signal(signal.SIGSTOP)
+    eventually(lambda: kafka.members(deployment.name) == 0, 30, "the broker has thrown it out")
+    overwrite(deployment, {0: (1, finished_up_to(1))})
+    worker.signal(signal.SIGCONT)
+    doubted = eventually(lambda: worker.log_has("names an older committed offset"), 30, "it is noticed")
+    assert [(line["partition"], line["offset"], line["committed_before"]) for line in doubted] == [(0, 1, before[0][0])]
+    assert worker.counter("pointsman_progress_went_back_total") == 1
+    sent.update(deployment.send_prompts(80, start=1000))
+    others = {source for source in sent if source[0] != 0}
+    eventually(lambda: ledger.poll(0.1) or others <= ledger.sources().keys(), 60, "the other partitions go on")
+    assert deployment.committed()[0].offset == 1, "nothing is committed on top of it"
+    worker.signal(signal.SIGSTOP)
+    eventually(lambda: kafka.members(deployment.name) == 0, 30, "the broker has thrown it out")
+    overwrite(deployment, {0: before[0]})
+    worker.signal(signal.SIGCONT)
+    ledger.wait(len(sent), timeout=60)
+    ledger.assert_exactly_once(sent)
+    assert not worker.log_has("believed after all")
+
+
 def test_records_that_retention_deleted_unread_are_counted_and_said(deployment, kafka):
     worker = deployment.worker().start()
     ledger = deployment.ledger()

@@ -25,7 +25,7 @@ enum stream_phase { STREAM_RUNNING, STREAM_DRAINING, STREAM_STOPPING, STREAM_END
 
 struct stream_metrics {
 	struct counter *fetched, *committed, *transactions, *aborted, *lost_commits, *dropped, *rebalances, *gap_records, *bad_metadata,
-		*quarantines, *alone;
+		*went_back, *quarantines, *alone;
 	struct gauge *holes, *lag, *partitions;
 	struct histogram *commit_seconds;
 };

@@ -9,6 +9,10 @@
  * Not yet for longer than a commit takes is a sign of a dead owner: what was committed before then names it, and its
  * transaction is settled (settler.h).
  *
+ * A broker may forget: one that was killed can name an older offset than it has confirmed, or none, while it reads its own log
+ * again. What this worker knows to be committed is held against it; it is asked again, and believed after DOUBT_US, since an
+ * offset can also be set back on purpose.
+ *
  * Metadata that is not this worker's means "nothing above the offset is finished": redone, never skipped.
  */
 #include <stdio.h>
@@ -20,7 +24,8 @@
 
 /* REQUEST_MS: librdkafka aborts (its issue 4605) when a question to a coordinator runs out of time and the coordinator comes back
  * later, so there is more of it than a failover takes, and no more than a stop may take: an open question holds that up. */
-enum { REQUEST_MS = 20 * 1000, RETRY_FIRST_US = 100 * 1000, RETRY_MAX_US = 1000 * 1000, UNSTABLE_RETRY_US = 200 * 1000, UNSTABLE_LONG_US = 700 * 1000 };
+enum { REQUEST_MS = 20 * 1000, RETRY_FIRST_US = 100 * 1000, RETRY_MAX_US = 1000 * 1000, UNSTABLE_RETRY_US = 200 * 1000, UNSTABLE_LONG_US = 700 * 1000,
+       DOUBT_US = 30 * 1000 * 1000 };
 
 static void ask_again(struct stream *s, struct partition *p, int64_t now_us)
 {
@@ -186,6 +191,24 @@ static void settle_owner(struct stream *s, struct partition *p, const rd_kafka_t
 	stream_wake_at(s, p->retry_at_us);
 }
 
+/* The offset that was named lies below what is known to be committed. true: ask again before it is believed. */
+static bool is_in_doubt(struct stream *s, struct partition *p, int64_t now_us)
+{
+	if (p->base < p->committed_top) {
+		if (p->doubted_since_us == 0 || now_us - p->doubted_since_us < DOUBT_US)
+			return true;
+		log_error(s->log, "stream", "the older offset is believed after all: from it on, what was finished is done again",
+		          LOG_C("topic", p->topic_name), LOG_I("partition", p->number), LOG_I("offset", p->base),
+		          LOG_I("committed_before", p->committed_top));
+	} else if (p->doubted_since_us != 0) {
+		log_warn(s->log, "stream", "the committed offset is no longer older than before", LOG_C("topic", p->topic_name),
+		         LOG_I("partition", p->number), LOG_I("offset", p->base));
+	}
+	p->doubted_since_us = 0;
+	p->committed_top = p->base;
+	return false;
+}
+
 static void on_partition(struct stream *s, const rd_kafka_topic_partition_t *at, uint32_t question)
 {
 	struct partition *p = assignment_find(s, at->topic, at->partition);
@@ -207,6 +230,10 @@ static void on_partition(struct stream *s, const rd_kafka_topic_partition_t *at,
 	p->unstable_since_us = 0;
 	p->has_committed = at->offset >= 0;
 	p->base = at->offset >= 0 ? at->offset : 0;
+	if (is_in_doubt(s, p, now)) {
+		look_up(s, p);
+		return;
+	}
 	if (!p->has_committed) {
 		p->mark = (struct progress_mark){.running = true};
 		snprintf(p->mark.owner, sizeof p->mark.owner, "%s", s->owner);
@@ -253,14 +280,14 @@ void load_answered(struct stream *s, rd_kafka_event_t *event)
 static void start_anew(struct stream *s, struct partition *p, const struct lookup *l)
 {
 	log_error(s->log, "stream", "the log ends below the committed offset: the topic was truncated or made anew; read from its start",
-	          LOG_C("topic", p->topic_name), LOG_I("partition", p->number), LOG_I("committed", p->base), LOG_I("log_end", l->high));
+	          LOG_C("topic", p->topic_name), LOG_I("partition", p->number), LOG_I("committed", p->committed_top), LOG_I("log_end", l->high));
 	free(p->loaded);
 	p->loaded = NULL;
 	p->has_committed = false;
 	p->suspects = 0;
 	p->mark.restarts = p->mark.stuck = p->mark.crashes = 0;
 	p->mark.has_suspect = false;
-	p->taken_top = 0;
+	p->taken_top = p->committed_top = p->doubted_since_us = 0;
 	p->base = l->low;
 	for (struct taken *t = p->takens, *next; t != NULL; t = next) {
 		next = t->next;
@@ -269,9 +296,27 @@ static void start_anew(struct stream *s, struct partition *p, const struct looku
 	take_up(s, p, l->low);
 }
 
+/* The log is the one that it was, as far as its ends tell, and the broker has forgotten, or somebody has set the offset back. */
+static void doubt(struct stream *s, struct partition *p)
+{
+	int64_t now = clock_mono_us();
+	if (p->doubted_since_us == 0) {
+		p->doubted_since_us = now;
+		counter_add(s->m.went_back, 1);
+		log_error(s->log, "stream", "the broker names an older committed offset than before; the partition is not read yet, and it is asked again",
+		          LOG_C("topic", p->topic_name), LOG_I("partition", p->number), LOG_I("offset", p->has_committed ? p->base : -1),
+		          LOG_I("committed_before", p->committed_top), LOG_I("believed_after_s", DOUBT_US / 1000000));
+	}
+	ask_again(s, p, now);
+}
+
 static void on_ends(struct stream *s, struct partition *p, const struct lookup *l)
 {
-	if (!p->has_committed) {
+	if (p->committed_top > l->high) {
+		start_anew(s, p, l);
+	} else if (p->base < p->committed_top) {
+		doubt(s, p);
+	} else if (!p->has_committed) {
 		bool latest = s->settings->kafka.start == START_LATEST;
 		p->base = latest ? l->high : l->low;
 		log_warn(s->log, "stream", "no committed offset: starting as kafka.start says", LOG_C("topic", p->topic_name),
@@ -283,8 +328,6 @@ static void on_ends(struct stream *s, struct partition *p, const struct lookup *
 		          LOG_C("topic", p->topic_name), LOG_I("partition", p->number), LOG_I("committed", p->base),
 		          LOG_I("log_start", l->low));
 		take_up(s, p, l->low);
-	} else if (p->base > l->high) {
-		start_anew(s, p, l);
 	} else {
 		take_up(s, p, p->base);
 	}

@@ -125,7 +125,7 @@ void partition_forget(struct partition *p, enum partition_state state, rd_kafka_
 	p->state = state;
 	p->mark_due = p->restart_due = p->was_out_of_range = p->hole_finishing = false;
 	p->tries = 0;
-	p->retry_at_us = p->unstable_since_us = 0;
+	p->retry_at_us = p->unstable_since_us = p->doubted_since_us = 0;
 	p->asks_owner = false;
 	p->suspects = 0;
 	p->high = -1;

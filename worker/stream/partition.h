@@ -41,6 +41,7 @@ struct partition {
 	struct progress *progress; /* NULL before MARKING */
 	struct progress_mark mark; /* what the next commit says */
 	int64_t taken_top;         /* above everything that this worker has ever taken of this log */
+	int64_t committed_top;     /* the highest offset of this log that was committed, as far as this worker has been told */
 	uint32_t suspects;         /* the next so many new ones too: the owner before did not leave cleanly */
 	bool marked;               /* the running mark of this worker, in this life of it, is committed */
 	bool consuming;            /* incremental_assign was called */
@@ -58,6 +59,7 @@ struct partition {
 	int64_t retry_at_us;
 	int64_t unstable_since_us; /* an open transaction has made the answer uncertain since; 0: none */
 	bool asks_owner;           /* the question is who left it open */
+	int64_t doubted_since_us;  /* the broker has named less than committed_top since; 0: it has not */
 	uint32_t tries, question; /* which question the answer must be to */
 	rd_kafka_queue_t *queue;
 	_Atomic bool readable;

@@ -28,6 +28,8 @@ static void commit_parts(struct stream *s, struct batch *b)
 		if (!part_is_live(&b->parts[i]))
 			continue;
 		progress_commit(p->progress);
+		if (b->parts[i].base > p->committed_top)
+			p->committed_top = b->parts[i].base;
 		if (b->parts[i].finishes_hole && !p->quarantine.active)
 			p->mark.restarts = 0;
 		if (b->parts[i].base > p->base)
