@@ -135,6 +135,36 @@ static void lengths_are_of_the_text_before_the_cut(void **state)
 	policy_unref(policy);
 }
 
+/* The version that the trace of a text names; text matches or not. */
+static void name_version(const char *folder, const char *list, const char *text, char out[POLICY_VERSION_CHARS + 1])
+{
+	fixture_file(folder, "words.txt", list, strlen(list));
+	struct policy *policy = fixture_policy(ROUTES "      - {name: r, when: {keywords: words.txt}, route: kb}\n", folder);
+	struct route_scratch *scratch = route_scratch_new(policy);
+	struct fixture_job f;
+	fixture_job_init(&f, text);
+	assert_int_equal(route_decide(policy, scratch, &f.job), ROUTE_DONE);
+	struct str version = f.job.dec.trace[0].asset_version;
+	assert_int_equal(version.len, POLICY_VERSION_CHARS);
+	memcpy(out, version.data, POLICY_VERSION_CHARS + 1);
+	fixture_job_free(&f);
+	route_scratch_free(scratch);
+	policy_unref(policy);
+}
+
+static void the_trace_names_the_version_of_the_rules_and_of_their_lists(void **state)
+{
+	(void)state;
+	char *folder = fixture_folder();
+	char first[POLICY_VERSION_CHARS + 1], again[POLICY_VERSION_CHARS + 1], other[POLICY_VERSION_CHARS + 1];
+	name_version(folder, "refund\n", "my refund", first);
+	name_version(folder, "refund\n", "none of these", again);
+	name_version(folder, "refund\nrebate\n", "my refund", other);
+	assert_string_equal(first, again);
+	assert_string_not_equal(first, other);
+	fixture_remove_folder(folder, (const char *const[]){"words.txt", NULL});
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +172,7 @@ int main(void)
 		cmocka_unit_test(the_highest_priority_decides_and_then_the_order_of_the_file),
 		cmocka_unit_test(a_list_may_be_a_file_of_one_keyword_a_line),
 		cmocka_unit_test(lengths_are_of_the_text_before_the_cut),
+		cmocka_unit_test(the_trace_names_the_version_of_the_rules_and_of_their_lists),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

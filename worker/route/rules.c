@@ -84,9 +84,13 @@ static enum rc rules_open(struct stage_setup *setup, void **ret, struct err *err
 	struct rules *rules = arena_zalloc(&setup->policy->arena, sizeof *rules);
 	lexicon_init(&rules->lexicon);
 	rules->rules = arena_array(&setup->policy->arena, node->count, sizeof *rules->rules);
-	struct cond_compiler compiler = {.setup = setup, .lexicon = &rules->lexicon};
+	struct canon canon;
+	struct stage_setup own = *setup;
+	own.canon = &canon;
+	buf_init(&canon.buf, setup->brief, 1024);
+	struct cond_compiler compiler = {.setup = &own, .lexicon = &rules->lexicon};
 	enum rc rc = RC_OK;
-	canon_u64(setup->canon, node->count);
+	canon_u64(&canon, node->count);
 	for (; rules->count < node->count && rc == RC_OK; rules->count++)
 		rc = compile_rule(&compiler, rules, node->entries[rules->count].value, &rules->rules[rules->count], err);
 	struct err why;
@@ -97,6 +101,8 @@ static enum rc rules_open(struct stage_setup *setup, void **ret, struct err *err
 		return rc;
 	}
 	sort_rules(rules);
+	policy_hash(&canon, rules->version);
+	buf_str(&setup->canon->buf, buf_view(&canon.buf));
 	*ret = rules;
 	return RC_OK;
 }
@@ -139,6 +145,7 @@ static enum verdict rules_decide(const void *stage, struct stage_turn *turn)
 	const struct rules *rules = stage;
 	struct arena *arena = &turn->job->arena;
 	struct cond_eval e;
+	turn->trace->asset_version = str_of(rules->version);
 	cond_begin(&e, &rules->lexicon, turn->scratch, turn->text, &turn->job->req);
 	for (uint32_t i = 0; i < rules->count; i++) {
 		const struct rule *rule = &rules->rules[i];

@@ -17,6 +17,7 @@ struct rules {
 	struct rule *rules; /* by priority, then as in the file */
 	uint32_t count;
 	struct lexicon lexicon;
+	char version[POLICY_VERSION_CHARS + 1]; /* of the rules, with the lists that they name */
 };
 
 #endif
