@@ -9,6 +9,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "worker/route/elementary.h"
+
 enum { MOST_STEPS = 60 };
 static const double CLOSE = 1e-8; /* of the squared residual, against where it began */
 
@@ -21,13 +23,13 @@ static void count_places(struct gain_matrix *m, struct features *f, const struct
 			rows_with[f->items[k].at]++;
 	}
 	for (int32_t at = 0; at < FEATURES_HASHED; at++) {
-		m->idf[at] = (float)(1 + log((1.0 + count) / (1.0 + rows_with[at])));
+		m->idf[at] = (float)(1 + elementary_log((1.0 + count) / (1.0 + rows_with[at])));
 		if (rows_with[at] == 0)
 			continue;
 		number[at] = m->words.places;
 		m->place[m->words.places++] = at;
 	}
-	m->unseen_idf = (float)(1 + log(1.0 + count));
+	m->unseen_idf = (float)(1 + elementary_log(1.0 + count));
 	free(rows_with);
 }
 
@@ -73,8 +75,10 @@ static void read_surface(struct gain_matrix *m, const struct str *texts, uint32_
 		double sum = 0, squares = 0;
 		for (uint32_t i = 0; i < count; i++)
 			sum += (double)x->dense[(size_t)i * x->dim + d] / count;
-		for (uint32_t i = 0; i < count; i++)
-			squares += pow((double)x->dense[(size_t)i * x->dim + d] - sum, 2) / count;
+		for (uint32_t i = 0; i < count; i++) {
+			double off = (double)x->dense[(size_t)i * x->dim + d] - sum;
+			squares += off * off / count;
+		}
 		m->mean[d] = (float)sum;
 		m->inverse[d] = squares > 1e-12 ? (float)(1 / sqrt(squares)) : 0;
 		for (uint32_t i = 0; i < count; i++) {

@@ -6,9 +6,9 @@
  */
 #include "worker/lab/typical_words.h"
 
-#include <math.h>
 #include <stdlib.h>
 
+#include "worker/route/elementary.h"
 #include "worker/route/fold.h"
 
 enum { LONGEST_WORD = 16, SHORTEST_WORD = 3, READ_BYTES = 4000, MOST_WORDS = 1 << 20, LEAST_TEXTS = 3 };
@@ -169,7 +169,7 @@ static void offer_all(struct words *w, const uint32_t *sizes, uint32_t groups, u
 	for (uint32_t i = 0; i < n; i++) {
 		double p = (double)sorted[i]->texts / sizes[sorted[i]->group], q = (double)find(w, sorted[i]->word, groups)->texts / total;
 		if (p >= LEAST_SHARE && p > q && (groups == 1 || q < FREQUENT_ELSEWHERE))
-			offer(&best[sorted[i]->group], sorted[i]->word, p * log(p / q));
+			offer(&best[sorted[i]->group], sorted[i]->word, p * elementary_log(p / q));
 	}
 	free(sorted);
 }

@@ -7,7 +7,7 @@
  */
 #include "worker/route/gain.h"
 
-#include <math.h>
+#include "worker/route/elementary.h"
 
 struct counts {
 	uint32_t words, letters, long_words, capitals, digits, numbers, sentences, commas, lines, operators, brackets, quantities, negations,
@@ -86,6 +86,11 @@ static void count_sign(struct counts *n, char c)
 	n->brackets += c != '\0' && strchr("()[]{}", c) != NULL;
 }
 
+static double log_of(double count)
+{
+	return elementary_log(1 + count);
+}
+
 void gain_surface(struct str text, float ret[GAIN_SURFACE])
 {
 	struct counts n = {0};
@@ -105,9 +110,9 @@ void gain_surface(struct str text, float ret[GAIN_SURFACE])
 	}
 	double words = n.words + 1.0;
 	const double values[GAIN_SURFACE] = {
-		log1p((double)text.len), log1p(n.words), log1p(n.sentences), log1p(n.lines), log1p(n.numbers), log1p(n.largest),
-		n.digits / ((double)text.len + 1), n.letters / words, n.long_words / words, n.capitals / words, log1p(n.commas), log1p(n.operators),
-		log1p(n.brackets), n.different / words, log1p(words / (n.sentences + 1.0)), log1p(n.quantities), log1p(n.negations), log1p(n.questions),
+		log_of((double)text.len), log_of(n.words), log_of(n.sentences), log_of(n.lines), log_of(n.numbers), log_of(n.largest),
+		n.digits / ((double)text.len + 1), n.letters / words, n.long_words / words, n.capitals / words, log_of(n.commas), log_of(n.operators),
+		log_of(n.brackets), n.different / words, log_of(words / (n.sentences + 1.0)), log_of(n.quantities), log_of(n.negations), log_of(n.questions),
 	};
 	for (int i = 0; i < GAIN_SURFACE; i++)
 		ret[i] = (float)values[i];

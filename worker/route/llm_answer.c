@@ -16,6 +16,7 @@
 #include <math.h>
 
 #include "common/json.h"
+#include "worker/route/elementary.h"
 
 enum { MAX_PIECES = 64, MAX_DEPTH = 16, MAX_NODES = 4096 };
 
@@ -158,7 +159,7 @@ static double probability(const struct reading *r, const struct token_logprob *t
 			sum += tokens[i].logprob;
 		at = end;
 	}
-	return r->to != 0 && at >= r->to ? exp(sum) : NAN;
+	return r->to != 0 && at >= r->to ? elementary_exp(sum) : NAN;
 }
 
 /* A dot may end the name or the sentence: it ends the name here. */
