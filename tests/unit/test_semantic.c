@@ -1,64 +1,10 @@
 /* test_semantic.c: scores against a computation in double precision, thresholds, margins, and bad examples. */
 #include "tests/unit/route_fixture.h"
 
-#include "worker/route/vectors.h"
-
 static uint32_t next_random(uint64_t *seed)
 {
 	*seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
 	return (uint32_t)(*seed >> 33);
-}
-
-static float random_value(uint64_t *seed)
-{
-	return (float)next_random(seed) / (float)(1u << 30) - 1.0f;
-}
-
-static void products_are_exact_to_rounding_and_the_same_every_time(void **state)
-{
-	(void)state;
-	enum { MAX_DIM = 1000 };
-	uint64_t seed = 4;
-	static float a[MAX_DIM], b[MAX_DIM], ua[MAX_DIM + 8], ub[MAX_DIM + 8];
-	for (uint32_t dim = 1; dim <= MAX_DIM; dim = dim * 3 / 2 + 1) {
-		uint32_t stride = (dim + 7) / 8 * 8;
-		double dot = 0, aa = 0, bb = 0;
-		for (uint32_t i = 0; i < dim; i++) {
-			a[i] = random_value(&seed);
-			b[i] = random_value(&seed);
-			dot += (double)a[i] * (double)b[i];
-			aa += (double)a[i] * (double)a[i];
-			bb += (double)b[i] * (double)b[i];
-		}
-		assert_true(vectors_unit(a, dim, stride, ua) && vectors_unit(b, dim, stride, ub));
-		float got = vectors_dot(ua, ub, stride);
-		assert_true(fabs((double)got - dot / sqrt(aa * bb)) < 1e-6);
-		float again = vectors_dot(ub, ua, stride);
-		assert_memory_equal(&got, &again, sizeof got);
-		/* the order of the sums, spelled out: scores must not depend on the compiler */
-		float lane[8] = {0};
-		for (uint32_t i = 0; i < stride; i++) {
-			volatile float product = ua[i] * ub[i];
-			volatile float sum = lane[i % 8] + product;
-			lane[i % 8] = sum;
-		}
-		volatile float l = (lane[0] + lane[4]) + (lane[2] + lane[6]), r = (lane[1] + lane[5]) + (lane[3] + lane[7]);
-		float spelled = l + r;
-		assert_memory_equal(&got, &spelled, sizeof got);
-	}
-}
-
-static void what_has_no_direction_is_refused(void **state)
-{
-	(void)state;
-	float out[8];
-	assert_false(vectors_unit((const float[]){0, 0}, 2, 8, out));
-	assert_false(vectors_unit((const float[]){NAN, 1}, 2, 8, out));
-	assert_false(vectors_unit((const float[]){INFINITY, 1}, 2, 8, out));
-	assert_true(vectors_unit((const float[]){3e38f, 3e38f}, 2, 8, out)); /* a sum of squares over a float's range */
-	assert_true(fabs((double)out[0] - 0.70710678) < 1e-6 && out[2] == 0 && out[7] == 0);
-	assert_true(vectors_unit((const float[]){1e-30f, 0}, 2, 8, out));
-	assert_true(out[0] == 1);
 }
 
 #define POLICY(options)                                                                                                \
@@ -103,7 +49,7 @@ static void the_nearest_route_decides_when_it_is_near_and_clear(void **state)
 		const char *route; /* NULL: none */
 		const char *reason;
 	} cases[] = {
-		{{9, 3, 0}, 3, "kb", "nearest to the examples of kb (0.92, 0.70 is enough; next is careful with 0.32)"},
+		{{127, 42, 0}, 3, "kb", "nearest to the examples of kb (0.92, 0.70 is enough; next is careful with 0.31)"},
 		{{0, 1, 0}, 3, "careful", "nearest to the examples of careful (1.00, 0.70 is enough; next is kb with 0.35)"},
 		{{0, 0, -1}, 3, NULL, "nearest to the examples of kb (0.00, below 0.70; next is careful with 0.00)"},
 		{{1, 1, 1}, 3, NULL, "nearest to the examples of kb (0.70, below 0.70; next is careful with 0.58)"},
@@ -136,6 +82,14 @@ static void the_nearest_route_decides_when_it_is_near_and_clear(void **state)
 	stop(x);
 }
 
+/* Whole numbers of which one is 127 are kept as they are, so scores can be told to the rounding of a float. */
+static void whole_numbers(float *values, unsigned dim, uint64_t *seed)
+{
+	for (unsigned i = 0; i < dim; i++)
+		values[i] = (float)(int)(next_random(seed) % 253) - 126;
+	values[next_random(seed) % dim] = 127;
+}
+
 static void a_score_is_the_mean_of_the_best_k(void **state)
 {
 	(void)state;
@@ -147,10 +101,9 @@ static void a_score_is_the_mean_of_the_best_k(void **state)
 	size_t n = 0;
 	for (unsigned e = 0; e < EXAMPLES; e++) {
 		n += (size_t)snprintf(examples + n, sizeof examples - n, "{\"label\":\"%s\",\"embedding\":[", labels[e % 3]);
-		for (unsigned i = 0; i < DIM; i++) {
-			rows[e][i] = random_value(&seed);
+		whole_numbers(rows[e], DIM, &seed);
+		for (unsigned i = 0; i < DIM; i++)
 			n += (size_t)snprintf(examples + n, sizeof examples - n, "%s%.9g", i != 0 ? "," : "", (double)rows[e][i]);
-		}
 		n += (size_t)snprintf(examples + n, sizeof examples - n, "]}\n");
 	}
 	for (unsigned k = 1; k <= 30; k += 7) {
@@ -160,10 +113,9 @@ static void a_score_is_the_mean_of_the_best_k(void **state)
 		for (unsigned round = 0; round < ROUNDS; round++) {
 			float query[DIM];
 			double length = 0, scores[3] = {0};
-			for (unsigned i = 0; i < DIM; i++) {
-				query[i] = random_value(&seed);
+			whole_numbers(query, DIM, &seed);
+			for (unsigned i = 0; i < DIM; i++)
 				length += (double)query[i] * (double)query[i];
-			}
 			for (unsigned label = 0; label < 3; label++) {
 				double cosines[EXAMPLES];
 				unsigned count = 0;
@@ -418,8 +370,6 @@ static void a_bad_embedder_is_refused_with_its_place(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(products_are_exact_to_rounding_and_the_same_every_time),
-		cmocka_unit_test(what_has_no_direction_is_refused),
 		cmocka_unit_test(the_nearest_route_decides_when_it_is_near_and_clear),
 		cmocka_unit_test(a_score_is_the_mean_of_the_best_k),
 		cmocka_unit_test(routes_may_have_thresholds_of_their_own),

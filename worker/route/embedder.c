@@ -52,7 +52,7 @@ enum rc embedder_open(struct stage_setup *setup, const struct node *node, struct
 	return policy_static_model(setup->policy, &ret->model, err);
 }
 
-static enum verdict take_given(struct stage_turn *turn, uint32_t dim, uint32_t stride, float *vector)
+static enum verdict take_given(struct stage_turn *turn, uint32_t dim, float *vector)
 {
 	const struct request *req = &turn->job->req;
 	if (req->embedding == NULL || req->embedding_len == 0) {
@@ -64,7 +64,7 @@ static enum verdict take_given(struct stage_turn *turn, uint32_t dim, uint32_t s
 		                                   req->embedding_len, dim);
 		return VERDICT_FAILED;
 	}
-	if (vectors_unit(req->embedding, dim, stride, vector))
+	if (vectors_unit(req->embedding, dim, vector))
 		return VERDICT_DECIDED;
 	turn->trace->reason = STR("the record's embedding is all zeros or not finite");
 	return VERDICT_FAILED;
@@ -86,10 +86,10 @@ static enum verdict ask_remote(const struct embedder *e, struct stage_turn *turn
 	return VERDICT_ASK;
 }
 
-enum verdict embedder_embed(const struct embedder *e, struct stage_turn *turn, uint32_t dim, uint32_t stride, float *vector)
+enum verdict embedder_embed(const struct embedder *e, struct stage_turn *turn, uint32_t dim, float *vector)
 {
 	if (e->kind == EMBEDDER_GIVEN)
-		return take_given(turn, dim, stride, vector);
+		return take_given(turn, dim, vector);
 	if (e->kind == EMBEDDER_REMOTE)
 		return ask_remote(e, turn);
 	if (document_embed(e->model, turn->text->shown, e->windows, vector))
@@ -98,7 +98,7 @@ enum verdict embedder_embed(const struct embedder *e, struct stage_turn *turn, u
 	return VERDICT_PASS;
 }
 
-enum verdict embedder_resume(const struct embedder *e, struct stage_turn *turn, uint32_t dim, uint32_t stride, float *vector)
+enum verdict embedder_resume(const struct embedder *e, struct stage_turn *turn, uint32_t dim, float *vector)
 {
 	const struct call *call = &turn->job->call;
 	(void)e; /* an answer needs no settings */
@@ -107,7 +107,7 @@ enum verdict embedder_resume(const struct embedder *e, struct stage_turn *turn, 
 	if (call->vector_len != dim)
 		return ask_useless(turn, "dimension", arena_printf(&turn->job->arena, "the embedding has %u values, the examples have %u; are "
 		                   "they of the same model?", call->vector_len, dim));
-	if (!vectors_unit(call->vector, dim, stride, vector))
+	if (!vectors_unit(call->vector, dim, vector))
 		return ask_useless(turn, "no_direction", STR("the embedding is all zeros"));
 	return VERDICT_DECIDED;
 }

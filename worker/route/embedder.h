@@ -24,9 +24,9 @@ struct embedder {
 /* node: static, given, or {remote: {...}}; NULL: static. RC_BAD_INPUT with the place of what is wrong. */
 enum rc embedder_open(struct stage_setup *setup, const struct node *node, struct embedder *ret, struct err *err);
 
-/* The text's direction in vector, stride floats of which dim count. VERDICT_DECIDED: it is there. VERDICT_ASK: embedder_resume goes
+/* The text's direction in vector, a unit vector of dim floats. VERDICT_DECIDED: it is there. VERDICT_ASK: embedder_resume goes
  * on with the answer. Else the turn's trace says why there is none. */
-enum verdict embedder_embed(const struct embedder *e, struct stage_turn *turn, uint32_t dim, uint32_t stride, float *vector);
-enum verdict embedder_resume(const struct embedder *e, struct stage_turn *turn, uint32_t dim, uint32_t stride, float *vector);
+enum verdict embedder_embed(const struct embedder *e, struct stage_turn *turn, uint32_t dim, float *vector);
+enum verdict embedder_resume(const struct embedder *e, struct stage_turn *turn, uint32_t dim, float *vector);
 
 #endif

@@ -69,7 +69,7 @@ static enum rc add(struct reading *r, int route, const float *values, uint32_t d
 	r->to->by_route[route]++;
 	r->policy->reachable[route] = true;
 	canon_str(&r->canon, r->policy->routes[route].name);
-	canon_bytes(&r->canon, v->rows + (size_t)(v->count - 1) * v->stride, v->dim * sizeof(float));
+	canon_bytes(&r->canon, v->rows + (size_t)(v->count - 1) * v->stride, v->dim);
 	return RC_OK;
 }
 

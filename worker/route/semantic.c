@@ -2,8 +2,8 @@
  * semantic.c: the stage of examples: the route whose examples lie nearest to the text.
  *
  * The one idea: a route's score is the mean of its best k cosines, so that one odd example decides nothing; it is taken when
- * it reaches the route's threshold and leads the next route by the margin. The search is exact. Where the text's vector comes from
- * is embedder.c's.
+ * it reaches the route's threshold and leads the next route by the margin. Every example is looked at. Where the text's vector comes
+ * from is embedder.c's.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -34,8 +34,10 @@ struct semantic_settings {
 };
 
 struct semantic_scratch {
-	float *query; /* one row */
-	float *best;  /* route_count * k, each route's largest first */
+	float *vector; /* the text's */
+	int8_t *row;   /* the same, as the examples are kept */
+	float inverse; /* 1 / its length */
+	float *best;   /* route_count * k, each route's largest first */
 };
 
 static const struct config_option semantic_options[] = {
@@ -99,7 +101,8 @@ static void *semantic_scratch_new(const void *stage)
 {
 	const struct semantic *s = stage;
 	struct semantic_scratch *scratch = heap_zalloc(1, sizeof *scratch);
-	scratch->query = heap_zalloc(s->examples.vectors.stride, sizeof *scratch->query);
+	scratch->vector = heap_zalloc(s->examples.vectors.dim, sizeof *scratch->vector);
+	scratch->row = heap_zalloc(s->examples.vectors.stride, 1);
 	scratch->best = heap_zalloc((size_t)s->route_count * s->k, sizeof *scratch->best);
 	return scratch;
 }
@@ -109,7 +112,8 @@ static void semantic_scratch_free(void *ptr)
 	struct semantic_scratch *scratch = ptr;
 	if (scratch == NULL)
 		return;
-	free(scratch->query);
+	free(scratch->vector);
+	free(scratch->row);
 	free(scratch->best);
 	free(scratch);
 }
@@ -154,16 +158,27 @@ static struct ranking rank(const struct semantic *s, const struct semantic_scrat
 	return r;
 }
 
+/* What goes through all examples: the cosines of some of them. Returns how many. */
+static uint32_t compare(const struct semantic *s, const struct semantic_scratch *scratch, uint32_t from, float *cosines)
+{
+	const struct vectors *v = &s->examples.vectors;
+	uint32_t count = v->count - from < VECTORS_AT_ONCE ? v->count - from : VECTORS_AT_ONCE;
+	vectors_cosines(v, scratch->row, scratch->inverse, from, count, cosines);
+	return count;
+}
+
 /* held_out: examples that are the text itself do not count. */
 static struct ranking search(const struct semantic *s, struct semantic_scratch *scratch, bool held_out)
 {
+	const struct vectors *v = &s->examples.vectors;
+	float cosines[VECTORS_AT_ONCE];
 	for (size_t i = 0; i < (size_t)s->route_count * s->k; i++)
 		scratch->best[i] = BELOW_ALL;
-	for (uint32_t i = 0; i < s->examples.vectors.count; i++) {
-		float score = vectors_dot(scratch->query, s->examples.vectors.rows + (size_t)i * s->examples.vectors.stride, s->examples.vectors.stride);
-		if (held_out && score >= SAME)
-			continue;
-		keep_best(scratch->best + (size_t)s->examples.vectors.labels[i] * s->k, s->k, score);
+	for (uint32_t from = 0, count; from < v->count; from += count) {
+		count = compare(s, scratch, from, cosines);
+		for (uint32_t i = 0; i < count; i++)
+			if (!held_out || cosines[i] < SAME)
+				keep_best(scratch->best + (size_t)v->labels[from + i] * s->k, s->k, cosines[i]);
 	}
 	return rank(s, scratch);
 }
@@ -198,28 +213,45 @@ static enum verdict judge(const struct semantic *s, struct stage_turn *turn, str
 	return near && clear ? VERDICT_DECIDED : VERDICT_PASS;
 }
 
+static enum verdict decide_by_vector(const struct semantic *s, struct stage_turn *turn)
+{
+	struct semantic_scratch *scratch = turn->scratch;
+	scratch->inverse = vectors_row(&s->examples.vectors, scratch->vector, scratch->row);
+	return judge(s, turn, search(s, scratch, turn->held_out));
+}
+
 static enum verdict semantic_decide(const void *stage, struct stage_turn *turn)
 {
 	const struct semantic *s = stage;
 	struct semantic_scratch *scratch = turn->scratch;
-	const struct vectors *v = &s->examples.vectors;
 	turn->trace->asset_version = s->examples.version;
-	enum verdict verdict = embedder_embed(&s->embedder, turn, v->dim, v->stride, scratch->query);
-	return verdict == VERDICT_DECIDED ? judge(s, turn, search(s, scratch, turn->held_out)) : verdict;
+	enum verdict verdict = embedder_embed(&s->embedder, turn, s->examples.vectors.dim, scratch->vector);
+	return verdict == VERDICT_DECIDED ? decide_by_vector(s, turn) : verdict;
 }
 
 static enum verdict semantic_resume(const void *stage, struct stage_turn *turn)
 {
 	const struct semantic *s = stage;
 	struct semantic_scratch *scratch = turn->scratch;
-	const struct vectors *v = &s->examples.vectors;
 	turn->trace->asset_version = s->examples.version;
-	enum verdict verdict = embedder_resume(&s->embedder, turn, v->dim, v->stride, scratch->query);
+	enum verdict verdict = embedder_resume(&s->embedder, turn, s->examples.vectors.dim, scratch->vector);
 	if (verdict != VERDICT_DECIDED)
 		return verdict;
-	verdict = judge(s, turn, search(s, scratch, turn->held_out));
+	verdict = decide_by_vector(s, turn);
 	turn->trace->asked = verdict == VERDICT_DECIDED ? "decided" : "unsure";
 	return verdict;
+}
+
+/* Puts it among the nearest so far, found of them. Returns how many there are then. */
+static uint32_t keep_near(struct near_example *nearest, uint32_t found, uint32_t most, struct near_example one)
+{
+	if (found == most && one.score <= nearest[most - 1].score)
+		return found;
+	uint32_t at = found < most ? found : most - 1;
+	for (; at > 0 && nearest[at - 1].score < one.score; at--)
+		nearest[at] = nearest[at - 1];
+	nearest[at] = one;
+	return found < most ? found + 1 : most;
 }
 
 static uint32_t semantic_nearest(const void *stage, struct stage_turn *turn, struct near_example *ret, uint32_t most)
@@ -228,23 +260,24 @@ static uint32_t semantic_nearest(const void *stage, struct stage_turn *turn, str
 	const struct vectors *v = &s->examples.vectors;
 	struct semantic_scratch *scratch = turn->scratch;
 	uint32_t found = 0;
-	if (s->embedder.kind == EMBEDDER_REMOTE || embedder_embed(&s->embedder, turn, v->dim, v->stride, scratch->query) != VERDICT_DECIDED)
+	float cosines[VECTORS_AT_ONCE];
+	if (s->embedder.kind == EMBEDDER_REMOTE || embedder_embed(&s->embedder, turn, v->dim, scratch->vector) != VERDICT_DECIDED)
 		return 0;
-	for (uint32_t i = 0; i < v->count; i++) {
-		float score = vectors_dot(scratch->query, v->rows + (size_t)i * v->stride, v->stride);
-		if (score >= SAME || (found == most && (double)score <= ret[most - 1].score))
-			continue;
-		uint32_t at = found < most ? found++ : most - 1;
-		for (; at > 0 && ret[at - 1].score < (double)score; at--)
-			ret[at] = ret[at - 1];
-		ret[at] = (struct near_example){(int)v->labels[i], (double)score, s->examples.places[i].file, s->examples.places[i].line};
+	scratch->inverse = vectors_row(v, scratch->vector, scratch->row);
+	for (uint32_t from = 0, count; from < v->count; from += count) {
+		count = compare(s, scratch, from, cosines);
+		for (uint32_t i = 0; i < count; i++) {
+			const struct example_place *place = &s->examples.places[from + i];
+			if (cosines[i] < SAME)
+				found = keep_near(ret, found, most, (struct near_example){(int)v->labels[from + i], (double)cosines[i], place->file, place->line});
+		}
 	}
 	return found;
 }
 
 const struct stage_ops semantic_stage = {
 	.name = "semantic",
-	.version = 2,
+	.version = 3,
 	.measured_in_languages = true,
 	.open = semantic_open,
 	.close = semantic_close,
