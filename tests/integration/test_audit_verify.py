@@ -1,16 +1,20 @@
 """audit verify: it says that the promise holds when it does, finds every way of breaking it by its coordinates, and agrees with
 the independent ledger."""
 
+import copy
 import json
 import os
 import struct
 import subprocess
 import time
+import uuid
 
 import pytest
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
 
+from conftest import PARTITIONS
 from services import eventually
-from worker import BINARY
+from worker import BINARY, POLICY, merge
 
 COUNT = 120
 
@@ -39,6 +43,32 @@ def forge(deployment, topic, value, partition, headers=None):
     producer.produce(topic, value=value, partition=partition, headers=headers, on_delivery=lambda e, m: offsets.append(m.offset()))
     assert producer.flush(30) == 0
     return offsets[0]
+
+
+def one_more(deployment):
+    """(partition, offset) of a record that is sent while no worker runs."""
+    (place,) = deployment.send([b'{"id": "skipped", "prompt": "hello"}'], ids=["skipped"])
+    return place
+
+
+def skip(deployment, partition, offset):
+    """The group has finished with the record, says another tool."""
+    request = ConsumerGroupTopicPartitions(deployment.name, [TopicPartition(deployment.input, partition, offset + 1)])
+    admin = deployment.kafka.admin()
+    (future,) = admin.alter_consumer_group_offsets([request]).values()
+    future.result()
+
+
+def read_topic(deployment, topic, count):
+    """So many committed records of the topic."""
+    seen = []
+    consumer = Consumer({"bootstrap.servers": deployment.kafka.address, "group.id": "reader-of-" + topic, "isolation.level": "read_committed"})
+    try:
+        consumer.assign([TopicPartition(topic, p, 0) for p in range(PARTITIONS)])
+        eventually(lambda: seen.extend(m for m in consumer.consume(1000, 0.2) if m.error() is None) or len(seen) >= count, 60, f"{count} in {topic}")
+    finally:
+        consumer.close()
+    return seen
 
 
 def only(report, fault, count=1):
@@ -114,18 +144,12 @@ def test_orphans_and_what_cannot_be_read_are_named(deployment):
 
 
 def test_a_record_that_the_group_skipped_is_lost(deployment):
-    from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-
     worker, sent, ledger = finished(deployment)
     assert worker.stop() == 0
-    skipped = deployment.send([b'{"id": "skipped", "prompt": "hello"}'], ids=["skipped"])
-    ((partition, offset),) = skipped
+    partition, offset = one_more(deployment)
     code, report = verify(worker)
     assert code == 0 and report["inputs"][0]["in_progress"] == 1, "not begun is not lost"
-    request = ConsumerGroupTopicPartitions(deployment.name, [TopicPartition(deployment.input, partition, offset + 1)])
-    admin = deployment.kafka.admin()
-    (future,) = admin.alter_consumer_group_offsets([request]).values()
-    future.result()
+    skip(deployment, partition, offset)
     code, report = verify(worker)
     assert code == 4
     (offence,) = only(report, "lost")
@@ -213,3 +237,103 @@ def test_keys_out_of_their_order_are_found_when_order_was_asked_for(deployment, 
     code, report = verify(worker)
     assert report["faults"]["out_of_order"] == late, report["faults"]
     assert (code, late > 0) == ((0, False) if ordering == "key" else (4, True))
+
+
+def with_people(deployment):
+    """(policy with a route to a topic for everyday questions, the topic)"""
+    topic = deployment.name + ".people"
+    deployment.kafka.create_topics([topic], PARTITIONS)
+    policy = copy.deepcopy(POLICY)
+    policy["routes"].append({"name": "people", "topic": topic})
+    policy["stages"][0]["rules"][0]["route"] = "people"
+    return policy, topic
+
+
+def forwarded(deployment, registry=None):
+    """A finished run of which a part went to people: (worker, policy, topic, ledger, what stands in the topic)"""
+    policy, topic = with_people(deployment)
+    worker = deployment.worker(policy).start()
+    deployment.send_prompts(COUNT)
+    ledger = deployment.ledger(registry).wait(COUNT, timeout=60)
+    eventually(lambda: deployment.lag() == 0, 30, "lag 0")
+    count = sum(d.value["outcome"] == "forwarded" for d in ledger.decisions)
+    assert 0 < count < COUNT, "some are everyday questions"
+    return worker, policy, topic, ledger, read_topic(deployment, topic, count)
+
+
+@pytest.mark.parametrize("form", ["json", "avro-single-object", "avro-confluent"])
+def test_a_record_routed_to_a_topic_is_there_exactly_once_in_every_format(deployment, request, form):
+    registry = request.getfixturevalue("registry") if form == "avro-confluent" else None
+    deployment.configure(output={"format": form}, **({"registry": {"url": registry.address}} if registry else {}))
+    worker, policy, topic, ledger, records = forwarded(deployment, registry)
+    forge(deployment, topic, b"somebody else's record", 0)
+    code, report = verify(worker)
+    assert code == 0, report
+    (figures,) = report["inputs"]
+    assert figures["forwarded"] == figures["in_topics"] == len(records) and figures["ok"] == COUNT - len(records)
+    assert report["foreign_forwards"] == 1 and not report["not_checked"]
+    again = records[3]
+    at = forge(deployment, topic, again.value(), again.partition())
+    code, report = verify(worker)
+    assert code == 4
+    (offence,) = only(report, "forward_twice")
+    assert offence["place"] == {"topic": topic, "partition": again.partition(), "offset": at}
+    assert (offence["record"]["topic"], report["inputs"][0]["in_topics"]) == (deployment.input, len(records) + 1)
+
+
+def test_a_forwarded_record_that_is_not_in_its_topic_is_named(deployment):
+    worker, policy, topic, ledger, records = forwarded(deployment)
+    assert worker.stop() == 0
+    partition, offset = one_more(deployment)
+    skip(deployment, partition, offset)
+    like = next(d for d in ledger.decisions if d.value["outcome"] == "forwarded")
+    answer = next(r for r in ledger.responses if r.value["decision_id"] == like.value["decision_id"])
+    nobody = str(uuid.uuid4())
+    decision = merge(copy.deepcopy(like.value), {"decision_id": nobody, "source": {"partition": partition, "offset": offset}})
+    forge(deployment, deployment.topics["responses"], json.dumps({**answer.value, "decision_id": nobody}).encode(), partition)
+    at = forge(deployment, deployment.topics["decisions"], json.dumps(decision).encode(), partition)
+    code, report = verify(worker)
+    assert code == 4
+    (offence,) = only(report, "no_forward")
+    assert offence["record"] == {"topic": deployment.input, "partition": partition, "offset": offset}
+    assert offence["place"] == {"topic": deployment.topics["decisions"], "partition": partition, "offset": at}
+    stranger = {"request": {}, "decision": merge(copy.deepcopy(decision), {"decision_id": str(uuid.uuid4())})}
+    at = forge(deployment, topic, json.dumps(stranger).encode(), 1)
+    code, report = verify(worker)
+    (offence,) = only(report, "wrong_forward")
+    assert code == 4 and offence["place"] == {"topic": topic, "partition": 1, "offset": at}
+    del policy["routes"][-1]
+    policy["stages"][0]["rules"][0]["route"] = "quick"
+    (worker.folder / "policy.yaml").write_text(json.dumps(policy))
+    code, report = verify(worker)
+    assert code == 0 and report["inputs"][0]["in_topics"] == 0, report
+    assert report["not_checked"] == [f"{len(records) + 1} records went to topics that the policy's routes and the models do not name now"]
+
+
+def test_a_parked_record_is_in_its_park_topic_exactly_once(deployment, modelsim):
+    modelsim.configure(stall=1)
+    topic = deployment.name + ".parked"
+    deployment.kafka.create_topics([topic], PARTITIONS)
+    deployment.configure(input={"topics": [deployment.input, topic]})
+    for model in deployment.config["models"]:
+        model["limits"] = {"concurrency": 4, "max_waiting": 16, "when_full": "park", "park_topic": topic}
+    worker = deployment.worker().start()
+    deployment.send_prompts(COUNT)
+    ledger = deployment.ledger()
+    eventually(lambda: ledger.poll(0.2) or len(ledger.decisions) >= COUNT - 40, 60, "what finds no place is parked")
+    code, report = verify(worker)
+    assert code == 0, report
+    parked = report["inputs"][0]["in_topics"]
+    assert parked >= COUNT - 40 and report["inputs"][0]["in_progress"] == COUNT
+    modelsim.configure(stall=0)
+    eventually(lambda: ledger.poll(0.2) or len(ledger.responses) == COUNT, 120, "all is answered")
+    eventually(lambda: deployment.lag() == 0, 30, "lag 0")
+    records = read_topic(deployment, topic, parked)
+    code, report = verify(worker)
+    assert code == 0 and report["inputs"][0]["ok"] == COUNT and report["inputs"][0]["in_topics"] == len(records), report
+    assert worker.stop() == 0
+    at = forge(deployment, topic, records[0].value(), records[0].partition(), records[0].headers())
+    code, report = verify(worker)
+    assert code == 4
+    (offence,) = only(report, "forward_twice")
+    assert offence["place"] == {"topic": topic, "partition": records[0].partition(), "offset": at}

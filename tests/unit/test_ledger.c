@@ -33,17 +33,23 @@ static struct str id_of(char *out, size_t bytes, int64_t offset)
 	return str_of(out);
 }
 
+static void decide(struct ledger *l, int64_t offset, struct str key, struct str id, unsigned outcome, int64_t stands_at, int64_t time_ms)
+{
+	struct ledger_decided d = {.offset = offset, .key = key, .id = id, .outcome = outcome, .place = {1, stands_at}, .time_ms = time_ms};
+	ledger_decision(l, &d);
+}
+
 /* One record's outputs, so often each. */
 static void put(struct ledger *l, int64_t offset, enum outcome outcome, int decisions, int responses, int dead_letters)
 {
 	char text[40];
 	struct str id = id_of(text, sizeof text, offset);
 	for (int i = 0; i < decisions; i++)
-		ledger_decision(l, 0, offset, STR_NULL, id, outcome, (struct ledger_place){1, offset * 2 + i}, 1000 + offset);
+		decide(l, offset, STR_NULL, id, outcome, offset * 2 + i, 1000 + offset);
 	for (int i = 0; i < responses; i++)
 		ledger_response(l, id, outcome_info(outcome)->status, false, (struct ledger_place){2, offset * 2 + i}, 1000 + offset);
 	for (int i = 0; i < dead_letters; i++)
-		ledger_dead_letter(l, 0, offset, (struct ledger_place){3, offset * 2 + i});
+		ledger_companion(l, LEDGER_DEAD_LETTERS, 0, offset, STR_NULL, (struct ledger_place){3, offset * 2 + i});
 }
 
 static void each_fault_is_named_and_no_other(void **state)
@@ -137,15 +143,67 @@ static void a_parked_decision_is_not_the_last_word(void **state)
 	(void)state;
 	struct ledger *l = books(10, 10, NULL, 0);
 	ledger_input(l, 0, 0, 1);
-	ledger_decision(l, 0, 0, STR_NULL, STR("parked"), LEDGER_PARKED, (struct ledger_place){1, 0}, 1);
+	decide(l, 0, STR_NULL, STR("parked"), LEDGER_PARKED, 100, 1);
+	ledger_companion(l, LEDGER_PARK_TOPICS, 0, 0, STR_NULL, (struct ledger_place){4, 0});
 	put(l, 0, OUTCOME_OK, 1, 1, 0);
 	ledger_input(l, 0, 1, 1); /* still waits in its park topic */
-	ledger_decision(l, 0, 1, STR_NULL, STR("waits"), LEDGER_PARKED, (struct ledger_place){1, 1}, 1);
+	decide(l, 1, STR_NULL, STR("waits"), LEDGER_PARKED, 101, 1);
+	ledger_companion(l, LEDGER_PARK_TOPICS, 0, 1, STR_NULL, (struct ledger_place){4, 1});
 	struct ledger_result r = ledger_check(l, 5);
 	assert_true(r.holds);
 	assert_int_equal(r.figures[0].in_progress, 1);
 	assert_int_equal(r.figures[0].decided, 1);
 	ledger_free(l);
+}
+
+static void what_is_handed_to_a_topic_stands_there_exactly_once(void **state)
+{
+	(void)state;
+	enum { NO_DECISION = LEDGER_PARKED + 1 };
+	static const struct {
+		unsigned outcome;
+		int routed, parked; /* records that stand in such a topic */
+		bool of_another;    /* the first of them tells of another decision */
+		bool unread, cut;   /* the topic is not read; retention may have taken it */
+		int fault;          /* -1: none */
+	} cases[] = {
+		{OUTCOME_FORWARDED, 1, 0, false, false, false, -1},
+		{OUTCOME_FORWARDED, 0, 0, false, false, false, LEDGER_NO_FORWARD},
+		{OUTCOME_FORWARDED, 0, 0, false, true, false, -1},
+		{OUTCOME_FORWARDED, 0, 0, false, false, true, -1},
+		{OUTCOME_FORWARDED, 2, 0, false, false, false, LEDGER_FORWARD_TWICE},
+		{OUTCOME_FORWARDED, 1, 0, true, false, false, LEDGER_WRONG_FORWARD},
+		{OUTCOME_FORWARDED, 1, 1, false, false, false, LEDGER_WRONG_FORWARD},
+		{OUTCOME_OK, 1, 0, false, false, false, LEDGER_WRONG_FORWARD},
+		{NO_DECISION, 1, 0, false, false, false, LEDGER_ORPHAN_FORWARD},
+		{NO_DECISION, 0, 1, false, false, false, LEDGER_ORPHAN_FORWARD},
+		{LEDGER_PARKED, 0, 1, false, false, false, -1},
+		{LEDGER_PARKED, 0, 0, false, false, false, LEDGER_NO_FORWARD},
+		{LEDGER_PARKED, 0, 0, false, true, false, -1},
+		{LEDGER_PARKED, 0, 2, false, false, false, LEDGER_FORWARD_TWICE},
+	};
+	for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+		struct ledger *l = books(10, 10, NULL, 0);
+		struct ledger_decided d = {.offset = 3, .id = STR("it"), .outcome = cases[c].outcome, .unread = cases[c].unread, .place = {1, 0}, .time_ms = 5};
+		bool final = cases[c].outcome < OUTCOME_COUNT;
+		if (cases[c].outcome != NO_DECISION) {
+			ledger_input(l, 0, 3, 5);
+			ledger_decision(l, &d);
+		}
+		if (final)
+			ledger_response(l, d.id, outcome_info((enum outcome)d.outcome)->status, false, (struct ledger_place){2, 0}, 5);
+		for (int i = 0; i < cases[c].routed; i++)
+			ledger_companion(l, LEDGER_ROUTED, 0, 3, cases[c].of_another ? STR("another") : d.id, (struct ledger_place){4, i});
+		for (int i = 0; i < cases[c].parked; i++)
+			ledger_companion(l, LEDGER_PARK_TOPICS, 0, 3, STR_NULL, (struct ledger_place){5, i});
+		if (cases[c].cut)
+			ledger_cut(l, LEDGER_ROUTED, 5);
+		struct ledger_result r = ledger_check(l, 5);
+		for (int f = 0; f < LEDGER_FAULTS; f++)
+			assert_int_equal(r.faults[f], f == cases[c].fault);
+		assert_int_equal(r.figures[0].in_topics, cases[c].outcome == NO_DECISION ? 0 : cases[c].routed + cases[c].parked);
+		ledger_free(l);
+	}
 }
 
 /* Against counting by brute force: any mixture of outputs, in any order, for any progress. */
@@ -201,8 +259,10 @@ static int64_t swapped_under(struct ledger_rules rules, enum outcome second)
 	struct ledger *l = ledger_new(rules);
 	struct ledger_source s = {.topic = "in", .end = 2, .committed = 2, .finished_end = 2};
 	ledger_source(l, &s);
-	ledger_decision(l, 0, 1, STR("key"), STR("later"), OUTCOME_OK, (struct ledger_place){1, 0}, 1);
-	ledger_decision(l, 0, 0, STR("key"), STR("earlier"), second, (struct ledger_place){1, 1}, 1);
+	decide(l, 1, STR("key"), STR("later"), OUTCOME_OK, 0, 1);
+	decide(l, 0, STR("key"), STR("earlier"), second, 1, 1);
+	if (second == OUTCOME_FORWARDED)
+		ledger_companion(l, LEDGER_ROUTED, 0, 0, STR("earlier"), (struct ledger_place){4, 0});
 	ledger_response(l, STR("later"), STATUS_OK, false, (struct ledger_place){2, 0}, 1);
 	ledger_response(l, STR("earlier"), outcome_info(second)->status, false, (struct ledger_place){2, 1}, 1);
 	for (int64_t i = 0; i < 2; i++)
@@ -234,6 +294,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_finished_is_in_progress),
 		cmocka_unit_test(what_retention_may_have_taken_is_unknown),
 		cmocka_unit_test(a_parked_decision_is_not_the_last_word),
+		cmocka_unit_test(what_is_handed_to_a_topic_stands_there_exactly_once),
 		cmocka_unit_test(a_random_run_is_judged_as_a_naive_count_judges_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

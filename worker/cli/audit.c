@@ -11,12 +11,14 @@ enum { LISTED = 20, MOST_LISTED = 1000000 };
 static const char help[] =
     "usage: pointsman audit verify -c FILE [--since T] [--until T] [--max-listed N] [--json]\n"
     "\n"
-    "Reads the input topics, responses, decisions and dead letters as a read_committed consumer, up to ends that\n"
-    "stood fast when they were asked for, and checks: each record that the group has finished with has exactly one\n"
-    "final decision, the response and the dead letter that its outcome asks for, and nothing came out that did not\n"
-    "go in; with input.ordering: key, also that the records of each key were told of in their order. Workers may\n"
-    "run meanwhile: what they have not finished is in progress, not lost. What retention has deleted is said, and\n"
-    "not judged. Nothing is written or committed. Of the secrets only the registry's are used.\n"
+    "Reads the input topics, responses, decisions, dead letters, the topics of routes and park topics as a\n"
+    "read_committed consumer, up to ends that stood fast when they were asked for, and checks: each record that\n"
+    "the group has finished with has exactly one final decision, the response and the dead letter that its outcome\n"
+    "asks for; what was forwarded or parked stands exactly once in the topic it went to; and nothing came out that\n"
+    "did not go in. With input.ordering: key, also that the records of each key were told of in their order.\n"
+    "Workers may run meanwhile: what they have not finished is in progress, not lost. What retention has deleted,\n"
+    "and what went to a topic that no route or model names now, is said and not judged. Nothing is written or\n"
+    "committed. Of the secrets only the registry's are used.\n"
     "It takes about 90 to 140 bytes of memory an input record, nearly all of it for what came out.\n"
     "\n"
     "  -c, --config FILE      the configuration\n"
@@ -60,12 +62,12 @@ struct asked {
 	bool json;
 };
 
-static int verify(const struct settings *settings, const struct asked *asked)
+static int verify(const struct settings *settings, const struct policy *policy, const struct asked *asked)
 {
 	struct err err;
 	struct audit_books *books = heap_zalloc(1, sizeof *books);
 	int code;
-	if (audit_read(settings, asked->since_ms, asked->until_ms, books, &err) != RC_OK) {
+	if (audit_read(settings, policy, asked->since_ms, asked->until_ms, books, &err) != RC_OK) {
 		code = cli_fail(&err, EXIT_FAILED);
 	} else {
 		struct ledger_result result = ledger_check(books->ledger, (uint32_t)asked->listed);
@@ -102,11 +104,14 @@ static int run(const struct command *self, int argc, char **argv)
 	}
 	if (optind + 1 != argc || strcmp(argv[optind], "verify") != 0)
 		return cli_usage(self, "what is to be done? There is: audit verify");
+	if (config == NULL)
+		return cli_usage(self, "which configuration? Give it with -c FILE");
 	struct settings settings;
-	code = cli_settings_no_secrets(self, config, &settings);
-	if (code != EXIT_DONE)
-		return code;
-	code = verify(&settings, &asked);
+	struct policy *policy;
+	code = cli_policy(self, config, &settings, &policy);
+	if (code == EXIT_DONE)
+		code = verify(&settings, policy, &asked);
+	policy_unref(policy);
 	settings_free(&settings);
 	return code;
 }

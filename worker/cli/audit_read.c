@@ -1,27 +1,20 @@
 /*
  * audit_read.c: the topics, read in the order that makes a check of them valid.
  */
-#include "worker/cli/audit_read.h"
+#include "worker/cli/audit_take.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "common/clock.h"
-#include "worker/wire/read_back.h"
-
-enum { USE_INPUT, USE_RESPONSES, USE_REPLIES, USE_DEAD_LETTERS, USE_DECISIONS, USES };
 enum { IDLE_MS = 90 * 1000, PROGRESS_MS = 60 * 1000, WINDOW_SLACK_MS = 2 * LEDGER_SLACK_MS, REGISTRY_MAX_BODY = 4 * 1024 * 1024 };
 
 struct reading {
 	struct audit_books *books;
+	struct audit_taker taker;
 	struct span *span;
-	struct wire_coder *coder;
-	struct http *http;
-	struct arena arena; /* of one record */
 	struct cli_progress bar;
-	int use;
+	enum audit_use use;
 	bool *begun; /* by part: a record of it was seen */
-	struct err *err;
 };
 
 static void note(struct audit_books *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -35,109 +28,21 @@ static void note(struct audit_books *b, const char *fmt, ...)
 	va_end(ap);
 }
 
-static void unreadable(struct reading *r, const struct span_record *record, const char *why)
+static enum ledger_topic cut_of(enum audit_use use)
 {
-	struct audit_books *b = r->books;
-	const struct span_part *part = span_part(r->span, record->part);
-	b->unreadable++;
-	if (b->unreadable_told < AUDIT_TOLD)
-		(void)snprintf(b->unreadables[b->unreadable_told++], AUDIT_TELL_BYTES, "%s-%d@%" PRId64 ": %s", part->topic,
-		               (int)part->partition, record->offset, why); /* cut is fine: for a person */
-}
-
-static enum status status_by_name(struct str name)
-{
-	for (int i = STATUS_OK; i <= STATUS_REJECTED; i++)
-		if (str_is(name, status_name((enum status)i)))
-			return (enum status)i;
-	return STATUS_NONE;
-}
-
-static bool take_decision(struct reading *r, const struct span_record *record, struct ledger_place place)
-{
-	struct read_decision d;
-	struct err why;
-	enum rc rc = read_back_decision(r->coder, &r->arena, record->value, &d, &why);
-	if (rc == RC_AGAIN && (rc = read_back_schema(r->coder, r->http, record->value, clock_mono_us(), &why)) == RC_OK)
-		rc = read_back_decision(r->coder, &r->arena, record->value, &d, &why);
-	if (rc == RC_UNAVAILABLE) {
-		*r->err = why;
-		return false;
+	switch (use) {
+	case USE_DECISIONS: return LEDGER_DECISIONS;
+	case USE_DEAD_LETTERS: return LEDGER_DEAD_LETTERS;
+	case USE_ROUTES: return LEDGER_ROUTED;
+	case USE_PARKS: return LEDGER_PARK_TOPICS;
+	default: return LEDGER_RESPONSES;
 	}
-	unsigned outcome = rc == RC_OK ? outcome_by_name(d.outcome) : OUTCOME_NONE;
-	if (outcome == OUTCOME_PARKED)
-		outcome = LEDGER_PARKED;
-	if (rc == RC_OK && outcome == OUTCOME_NONE)
-		rc = err_set(&why, RC_BAD_INPUT, "outcome \"%.*s\" is not known to this version", STR_ARG(d.outcome));
-	if (rc != RC_OK) {
-		unreadable(r, record, why.text);
-		return true;
-	}
-	r->books->model_calls += d.attempts;
-	r->books->redelivered += d.redelivered;
-	ledger_decision(r->books->ledger, ledger_find(r->books->ledger, d.source_topic, d.source_partition), d.source_offset,
-	                d.was_parked ? STR_NULL : record->key, d.decision_id, outcome, place, record->timestamp_ms);
-	return true;
-}
-
-static bool take_response(struct reading *r, const struct span_record *record, struct ledger_place place)
-{
-	struct read_response d;
-	struct err why;
-	enum rc rc = read_back_response(r->coder, &r->arena, record->value, &d, &why);
-	if (rc == RC_AGAIN && (rc = read_back_schema(r->coder, r->http, record->value, clock_mono_us(), &why)) == RC_OK)
-		rc = read_back_response(r->coder, &r->arena, record->value, &d, &why);
-	if (rc == RC_UNAVAILABLE) {
-		*r->err = why;
-		return false;
-	}
-	bool shared = r->use == USE_REPLIES;
-	if (rc != RC_OK && !shared)
-		unreadable(r, record, why.text);
-	if (rc == RC_OK && d.decision_id.data != NULL)
-		ledger_response(r->books->ledger, d.decision_id, status_by_name(d.status), shared, place, record->timestamp_ms);
-	return true;
-}
-
-static bool number_header(const struct span_record *record, const char *name, size_t bytes, int64_t *ret)
-{
-	struct str value = span_header(record, name);
-	uint64_t n = 0;
-	if (value.data == NULL || value.len != bytes)
-		return false;
-	for (size_t i = 0; i < bytes; i++)
-		n = n << 8 | (uint8_t)value.data[i];
-	*ret = (int64_t)n;
-	return true;
-}
-
-/* Spring's headers; a dead letter of another group or tool is none of ours. */
-static bool take_dead_letter(struct reading *r, const struct span_record *record, struct ledger_place place)
-{
-	struct str topic = span_header(record, "kafka_dlt-original-topic"), group = span_header(record, "kafka_dlt-original-consumer-group");
-	int64_t partition = 0, offset = 0;
-	uint32_t source = LEDGER_NO_SOURCE;
-	if (topic.data != NULL && number_header(record, "kafka_dlt-original-partition", 4, &partition) &&
-	    number_header(record, "kafka_dlt-original-offset", 8, &offset) &&
-	    (group.data == NULL || str_eq(group, r->books->settings->kafka.group)))
-		source = ledger_find(r->books->ledger, topic, partition);
-	if (source == LEDGER_NO_SOURCE)
-		r->books->foreign_dead_letters++;
-	else
-		ledger_dead_letter(r->books->ledger, source, offset, place);
-	return true;
-}
-
-static enum ledger_topic cut_of(int use)
-{
-	return use == USE_DECISIONS ? LEDGER_DECISIONS : use == USE_DEAD_LETTERS ? LEDGER_DEAD_LETTERS : LEDGER_RESPONSES;
 }
 
 static bool see(void *ctx, const struct span_record *record, int64_t done)
 {
 	struct reading *r = ctx;
 	const struct span_part *part = span_part(r->span, record->part);
-	struct ledger_place place = {record->part, record->offset};
 	r->books->read_records++;
 	cli_progress_at(&r->bar, done);
 	if (r->use == USE_INPUT) {
@@ -149,30 +54,25 @@ static bool see(void *ctx, const struct span_record *record, int64_t done)
 	if (!r->begun[record->part] && part->low > 0 && part->begin == part->low)
 		ledger_cut(r->books->ledger, cut_of(r->use), record->timestamp_ms);
 	r->begun[record->part] = true;
-	arena_reset(&r->arena);
-	switch (r->use) {
-	case USE_DECISIONS: return take_decision(r, record, place);
-	case USE_DEAD_LETTERS: return take_dead_letter(r, record, place);
-	default: return take_response(r, record, place);
-	}
+	return audit_take(&r->taker, r->use, record);
 }
 
-static enum rc read_use(struct reading *r, int use, const char *what, struct err *err)
+static enum rc read_use(struct reading *r, enum audit_use use, const char *what, struct err *err)
 {
 	int64_t total = 0;
 	unsigned parts = span_parts(r->span);
 	r->use = use;
-	r->err = err;
+	r->taker.err = err;
 	r->begun = heap_zalloc((size_t)parts + 1, sizeof *r->begun);
 	for (unsigned i = 0; i < parts; i++)
-		if (span_part(r->span, i)->use == use)
+		if (span_part(r->span, i)->use == (int)use)
 			total += span_part(r->span, i)->end - span_part(r->span, i)->begin;
 	cli_progress_begin(&r->bar, what, total);
-	enum rc rc = span_read(r->span, use, IDLE_MS, see, r, err);
+	enum rc rc = span_read(r->span, (int)use, IDLE_MS, see, r, err);
 	cli_progress_end(&r->bar);
 	for (unsigned i = 0; i < parts && rc == RC_OK && use != USE_INPUT; i++) {
 		const struct span_part *p = span_part(r->span, i);
-		if (p->use != use || p->low == 0 || p->begin != p->low)
+		if (p->use != (int)use || p->low == 0 || p->begin != p->low)
 			continue;
 		note(r->books, "%s, partition %d: the first %" PRId64 " offsets are deleted; records that may have been told of there are not judged",
 		     p->topic, (int)p->partition, p->low);
@@ -226,8 +126,55 @@ static enum rc take_progress(struct audit_books *b, bool open_end, struct err *e
 	return rc;
 }
 
+/* Adds a topic that records are handed to. *ret_unread: it is not read. */
+static enum rc add_destination(struct audit_books *b, struct str name, enum audit_use use, int64_t from, bool *ret_unread, struct err *err)
+{
+	for (unsigned i = 0; i < span_parts(b->outputs); i++) {
+		const struct span_part *p = span_part(b->outputs, i);
+		if (!str_is(name, p->topic) || p->use == (int)use) /* a topic of two routes is there already */
+			continue;
+		note(b, "topic %s is read for something else as well: what routes and models put there is not judged", p->topic);
+		*ret_unread = true;
+		return RC_OK;
+	}
+	for (unsigned i = 0; i < span_parts(b->outputs); i++)
+		if (str_is(name, span_part(b->outputs, i)->topic))
+			return RC_OK;
+	enum rc rc = span_add(b->outputs, name_of(b, name), (int)use, from, -1, err);
+	if (rc == RC_BAD_INPUT) {
+		note(b, "topic %.*s: there is none", STR_ARG(name));
+		rc = RC_OK;
+	}
+	return rc;
+}
+
+static enum rc add_destinations(struct reading *r, int64_t from, struct err *err)
+{
+	const struct settings *s = r->books->settings;
+	const struct policy *policy = r->taker.policy;
+	enum rc rc = RC_OK;
+	for (uint32_t i = 0; i < policy_route_count(policy) && rc == RC_OK; i++) {
+		struct str topic = policy_route(policy, i)->topic;
+		r->taker.unread_routes[i] = topic.data == NULL;
+		if (topic.data != NULL)
+			rc = add_destination(r->books, topic, USE_ROUTES, from, &r->taker.unread_routes[i], err);
+	}
+	for (uint32_t i = 0; i < s->model_count && rc == RC_OK; i++) {
+		struct str topic = s->models[i].park_topic;
+		r->taker.unread_models[i] = topic.data == NULL;
+		if (topic.data != NULL)
+			rc = add_destination(r->books, topic, USE_PARKS, from, &r->taker.unread_models[i], err);
+	}
+	return rc;
+}
+
 static enum rc read_outputs(struct reading *r, int64_t since_ms, struct err *err)
 {
+	static const struct {
+		enum audit_use use;
+		const char *what;
+	} uses[] = {{USE_RESPONSES, "responses"}, {USE_REPLIES, "replies"}, {USE_DEAD_LETTERS, "dead letters"},
+	            {USE_ROUTES, "topics of routes"}, {USE_PARKS, "park topics"}};
 	struct audit_books *b = r->books;
 	const struct output_settings *out = &b->settings->output;
 	int64_t from = since_ms >= WINDOW_SLACK_MS ? since_ms - WINDOW_SLACK_MS : -1;
@@ -239,16 +186,18 @@ static enum rc read_outputs(struct reading *r, int64_t since_ms, struct err *err
 	for (uint32_t i = 0; i < out->reply_topics.count && rc == RC_OK; i++)
 		if (span_add(b->outputs, name_of(b, out->reply_topics.items[i]), USE_REPLIES, from, -1, err) == RC_BAD_INPUT)
 			note(b, "reply topic %.*s: there is none", STR_ARG(out->reply_topics.items[i]));
+	if (rc == RC_OK)
+		rc = add_destinations(r, from, err);
 	r->span = b->outputs;
-	if (rc == RC_OK)
-		rc = read_use(r, USE_RESPONSES, "responses", err);
-	if (rc == RC_OK)
-		rc = read_use(r, USE_REPLIES, "replies", err);
-	if (rc == RC_OK)
-		rc = read_use(r, USE_DEAD_LETTERS, "dead letters", err);
+	for (unsigned i = 0; i < sizeof uses / sizeof uses[0] && rc == RC_OK; i++)
+		rc = read_use(r, uses[i].use, uses[i].what, err);
 	if (rc == RC_OK) /* its ends are asked for only now: whatever was read above has its decision below them */
 		rc = span_add(b->outputs, name_of(b, out->decisions), USE_DECISIONS, from, -1, err);
-	return rc == RC_OK ? read_use(r, USE_DECISIONS, "decisions", err) : rc;
+	if (rc == RC_OK)
+		rc = read_use(r, USE_DECISIONS, "decisions", err);
+	if (b->unread_forwards != 0)
+		note(b, "%" PRId64 " records went to topics that the policy's routes and the models do not name now", b->unread_forwards);
+	return rc;
 }
 
 static enum rc read_inputs(struct reading *r, int64_t since_ms, int64_t until_ms, struct err *err)
@@ -271,7 +220,8 @@ static enum rc read_inputs(struct reading *r, int64_t since_ms, int64_t until_ms
 	return rc;
 }
 
-enum rc audit_read(const struct settings *settings, int64_t since_ms, int64_t until_ms, struct audit_books *ret, struct err *err)
+enum rc audit_read(const struct settings *settings, const struct policy *policy, int64_t since_ms, int64_t until_ms,
+                   struct audit_books *ret, struct err *err)
 {
 	struct audit_books *b = ret;
 	struct wire *wire = NULL;
@@ -286,14 +236,16 @@ enum rc audit_read(const struct settings *settings, int64_t since_ms, int64_t un
 		note(b, "responses: output.fields leaves decision_id out, so they cannot be matched with their decisions");
 	if (rules.twice_is_allowed)
 		note(b, "kafka.delivery is at_least_once: what came twice is not held against it");
-	struct reading r = {.books = b};
-	arena_init(&r.arena, 65536);
+	struct reading r = {.books = b, .taker = {.books = b, .policy = policy}};
+	r.taker.unread_routes = heap_zalloc((size_t)policy_route_count(policy) + 1, sizeof *r.taker.unread_routes);
+	r.taker.unread_models = heap_zalloc((size_t)settings->model_count + 1, sizeof *r.taker.unread_models);
+	arena_init(&r.taker.arena, 65536);
 	enum rc rc = wire_open(settings, NULL, &wire, err);
 	if (rc == RC_OK)
 		rc = span_open(settings, &b->outputs, err);
 	if (rc == RC_OK) {
-		r.coder = wire_coder_new(wire);
-		r.http = http_new(settings->registry.timeout_ms, REGISTRY_MAX_BODY);
+		r.taker.coder = wire_coder_new(wire);
+		r.taker.http = http_new(settings->registry.timeout_ms, REGISTRY_MAX_BODY);
 		rc = take_progress(b, until_ms >= 0, err);
 	}
 	if (rc == RC_OK)
@@ -302,10 +254,12 @@ enum rc audit_read(const struct settings *settings, int64_t since_ms, int64_t un
 		rc = read_inputs(&r, since_ms, until_ms, err);
 	if (r.span != b->outputs)
 		span_close(r.span);
-	http_free(r.http);
-	wire_coder_free(r.coder);
+	http_free(r.taker.http);
+	wire_coder_free(r.taker.coder);
 	wire_close(wire);
-	arena_free(&r.arena);
+	arena_free(&r.taker.arena);
+	free(r.taker.unread_routes);
+	free(r.taker.unread_models);
 	return rc;
 }
 

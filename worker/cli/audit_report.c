@@ -33,6 +33,7 @@ static void add(struct ledger_figures *sum, const struct ledger_figures *f)
 	for (int i = 0; i <= STATUS_REJECTED; i++)
 		sum->by_status[i] += f->by_status[i];
 	sum->dead_letters += f->dead_letters;
+	sum->in_topics += f->in_topics;
 	sum->in_progress += f->in_progress;
 	sum->unknown += f->unknown;
 }
@@ -56,7 +57,7 @@ static void print_row(struct cli_table *table, const char *topic, const struct l
 {
 	const int64_t numbers[] = {f->records, f->decided, f->by_status[STATUS_OK], f->by_status[STATUS_FORWARDED], f->by_status[STATUS_FAILED],
 	                           f->by_status[STATUS_EXPIRED], f->by_status[STATUS_REJECTED], f->by_status[STATUS_NONE], f->dead_letters,
-	                           f->in_progress, f->unknown};
+	                           f->in_topics, f->in_progress, f->unknown};
 	enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
 	char texts[NUMBERS][CELL];
 	const char *cells[NUMBERS + 1] = {topic};
@@ -99,8 +100,8 @@ static void print_faults(const struct audit_books *b, const struct ledger_result
 void audit_report_print(const struct audit_books *b, const struct ledger_result *r, FILE *out)
 {
 	static const char *const heads[] = {"input", "records", "decided", "ok", "forwarded", "failed", "expired", "rejected", "undecodable",
-	                                    "dead letters", "in progress", "unknown"};
-	struct cli_table *table = cli_table_new("lrrrrrrrrrrr", heads);
+	                                    "dead letters", "in topics", "in progress", "unknown"};
+	struct cli_table *table = cli_table_new("lrrrrrrrrrrrr", heads);
 	uint32_t count = audit_report_sources(b);
 	for (uint32_t i = 0; i < count;) {
 		const char *topic = span_part(b->outputs, i)->topic;
@@ -109,8 +110,9 @@ void audit_report_print(const struct audit_books *b, const struct ledger_result 
 	}
 	cli_table_print(table, out);
 	fprintf(out, "\nmodel calls told of: %" PRId64 "; decisions about redelivered records: %" PRId64 "\n", b->model_calls, b->redelivered);
-	if (r->foreign != 0 || b->foreign_dead_letters != 0)
-		fprintf(out, "of other inputs: %" PRId64 " decisions, %" PRId64 " dead letters (not judged)\n", r->foreign, b->foreign_dead_letters);
+	if (r->foreign != 0 || b->foreign_dead_letters != 0 || b->foreign_forwards != 0)
+		fprintf(out, "of other inputs: %" PRId64 " decisions, %" PRId64 " dead letters, %" PRId64 " records in topics of routes (not judged)\n",
+		        r->foreign, b->foreign_dead_letters, b->foreign_forwards);
 	print_faults(b, r, out);
 	if (b->note_count != 0 || r->unchecked_responses != 0)
 		fputs("\nnot checked:\n", out);
@@ -134,6 +136,7 @@ static void json_figures(struct buf *out, const char *topic, const struct ledger
 		json_member_i64(out, status_name((enum status)i), f->by_status[i]);
 	json_member_i64(out, "undecodable", f->by_status[STATUS_NONE]);
 	json_member_i64(out, "dead_letters", f->dead_letters);
+	json_member_i64(out, "in_topics", f->in_topics);
 	json_member_i64(out, "in_progress", f->in_progress);
 	json_member_i64(out, "unknown", f->unknown);
 	buf_char(out, '}');
@@ -209,6 +212,7 @@ void audit_report_json(const struct audit_books *b, const struct ledger_result *
 	json_member_i64(&out, "unchecked_responses", r->unchecked_responses);
 	json_member_i64(&out, "foreign_decisions", r->foreign);
 	json_member_i64(&out, "foreign_dead_letters", b->foreign_dead_letters);
+	json_member_i64(&out, "foreign_forwards", b->foreign_forwards);
 	json_member_i64(&out, "model_calls", b->model_calls);
 	json_member_i64(&out, "redelivered", b->redelivered);
 	buf_cstr(&out, "}\n");

@@ -20,7 +20,7 @@ struct row {
 
 static int64_t twice_of(const struct ledger_result *r)
 {
-	return r->faults[LEDGER_TWICE] + r->faults[LEDGER_RESPONSE_TWICE] + r->faults[LEDGER_DEAD_LETTER_TWICE];
+	return r->faults[LEDGER_TWICE] + r->faults[LEDGER_RESPONSE_TWICE] + r->faults[LEDGER_DEAD_LETTER_TWICE] + r->faults[LEDGER_FORWARD_TWICE];
 }
 
 static void print_json(const struct row *rows, unsigned count, const struct demo_kill_figures *f, bool holds)
@@ -92,10 +92,14 @@ static int print_books(const struct audit_books *books, const struct demo_kill_f
 enum rc demo_kill_report(const struct settings *settings, const struct demo_kill_figures *figures, bool json, int *ret_code, struct err *err)
 {
 	struct audit_books *books = heap_zalloc(1, sizeof *books);
-	enum rc rc = audit_read(settings, -1, -1, books, err);
+	struct policy *policy = NULL;
+	enum rc rc = policy_load(settings->policy_file.data, settings, &policy, err);
+	if (rc == RC_OK)
+		rc = audit_read(settings, policy, -1, -1, books, err);
 	if (rc == RC_OK)
 		*ret_code = print_books(books, figures, json);
 	audit_books_free(books);
+	policy_unref(policy);
 	free(books);
 	return rc;
 }

@@ -23,7 +23,7 @@ struct ledger *ledger_new(struct ledger_rules rules)
 	for (int i = 0; i < LEDGER_TOPICS; i++)
 		l->cut_ms[i] = INT64_MIN;
 	l->decisions = grown(NULL, &l->decision_table, sizeof *l->decisions); /* so that no list is NULL */
-	l->dead_letters = grown(NULL, &l->dead_letter_table, sizeof *l->dead_letters);
+	l->companions = grown(NULL, &l->companion_table, sizeof *l->companions);
 	l->responses = grown(NULL, &l->response_table, sizeof *l->responses);
 	return l;
 }
@@ -40,7 +40,7 @@ void ledger_free(struct ledger *l)
 	free(l->sources);
 	free(l->decisions);
 	free(l->responses);
-	free(l->dead_letters);
+	free(l->companions);
 	free(l->told);
 	free(l->result.figures);
 	free(l->result.offences);
@@ -107,16 +107,16 @@ static bool keeps_order(unsigned outcome)
 	return info->status != STATUS_NONE && info->status != STATUS_FORWARDED && !info->dead_letter;
 }
 
-void ledger_decision(struct ledger *l, uint32_t source, int64_t offset, struct str key, struct str id, unsigned outcome,
-                     struct ledger_place place, int64_t time_ms)
+void ledger_decision(struct ledger *l, const struct ledger_decided *d)
 {
-	if (l->rules.by_key && source != LEDGER_NO_SOURCE && key.data != NULL && keeps_order(outcome)) {
+	if (l->rules.by_key && d->source != LEDGER_NO_SOURCE && d->key.data != NULL && keeps_order(d->outcome)) {
 		l->told = grown(l->told, &l->told_table, sizeof *l->told);
-		l->told[l->told_table.count++] = (struct ledger_told){source, place.part, offset, place.offset, hash(key)};
+		l->told[l->told_table.count++] = (struct ledger_told){d->source, d->place.part, d->offset, d->place.offset, hash(d->key)};
 	}
 	l->decisions = grown(l->decisions, &l->decision_table, sizeof *l->decisions);
-	l->decisions[l->decision_table.count++] = (struct decision){.source = (uint16_t)source, .offset = offset, .id = hash(id),
-	                                                            .outcome = (uint8_t)outcome, .place = place, .time_ms = time_ms};
+	l->decisions[l->decision_table.count++] =
+	    (struct decision){.source = (uint16_t)d->source, .offset = d->offset, .id = hash(d->id), .outcome = (uint8_t)d->outcome,
+	                      .unread = d->unread, .place = d->place, .time_ms = d->time_ms};
 }
 
 void ledger_response(struct ledger *l, struct str id, enum status status, bool may_be_foreign, struct ledger_place place, int64_t time_ms)
@@ -126,10 +126,12 @@ void ledger_response(struct ledger *l, struct str id, enum status status, bool m
 	                                                            .place = place, .time_ms = time_ms};
 }
 
-void ledger_dead_letter(struct ledger *l, uint32_t source, int64_t offset, struct ledger_place place)
+void ledger_companion(struct ledger *l, enum ledger_topic topic, uint32_t source, int64_t offset, struct str id,
+                      struct ledger_place place)
 {
-	l->dead_letters = grown(l->dead_letters, &l->dead_letter_table, sizeof *l->dead_letters);
-	l->dead_letters[l->dead_letter_table.count++] = (struct dead_letter){.source = (uint16_t)source, .offset = offset, .place = place};
+	l->companions = grown(l->companions, &l->companion_table, sizeof *l->companions);
+	l->companions[l->companion_table.count++] =
+	    (struct companion){.topic = (uint8_t)topic, .source = (uint16_t)source, .offset = offset, .id = hash(id), .place = place};
 }
 
 bool ledger_is_cut(const struct ledger *l, enum ledger_topic topic, int64_t time_ms)

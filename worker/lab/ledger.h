@@ -1,6 +1,7 @@
 /*
  * ledger.h: what went in against what came out: every record that the group has finished with has exactly one final decision
- * record, the response and the dead letter that its outcome asks for, nothing has come out that did not go in, and keys kept their order.
+ * record, the response, the dead letter and the record in a destination topic that its outcome asks for, nothing has come out that
+ * did not go in, and keys kept their order.
  *
  * Call order: sources and cuts, then what came out, then what went in, then ledger_check. About 40 bytes an output record and
  * two bits an input offset.
@@ -11,17 +12,11 @@
 #define LAB_LEDGER_H
 
 #include "common/arena.h"
-#include "worker/job/outcome.h"
-#include "worker/lab/ledger_fault.h"
+#include "worker/lab/ledger_result.h"
 
-enum { LEDGER_PARKED = OUTCOME_COUNT, LEDGER_NO_SOURCE = 65535, LEDGER_SLACK_MS = 30000 };
+enum { LEDGER_PARKED = OUTCOME_COUNT, LEDGER_SLACK_MS = 30000 };
 
 struct ledger;
-/* Where an output record stands; part is the caller's number for a topic and partition. */
-struct ledger_place {
-	uint32_t part;
-	int64_t offset;
-};
 struct ledger_rules {
 	bool dead_letter_expired; /* as output.dead_letter_expired */
 	bool match_responses;     /* they tell their decision_id */
@@ -38,26 +33,15 @@ struct ledger_source {
 	const int64_t *holes;      /* ascending; copied */
 	uint32_t hole_count;
 };
-enum ledger_topic { LEDGER_DECISIONS, LEDGER_RESPONSES, LEDGER_DEAD_LETTERS, LEDGER_TOPICS };
-struct ledger_offence {
-	enum ledger_fault fault;
-	uint32_t source; /* LEDGER_NO_SOURCE: only the place is known */
+enum ledger_topic { LEDGER_DECISIONS, LEDGER_RESPONSES, LEDGER_DEAD_LETTERS, LEDGER_ROUTED, LEDGER_PARK_TOPICS, LEDGER_TOPICS };
+struct ledger_decided {
+	uint32_t source;
 	int64_t offset;
-	bool has_place; /* the output record that is one too many, or that shows it */
+	struct str key, id; /* key, data NULL: it had no order to keep */
+	unsigned outcome;
+	bool unread; /* forwarded or parked, to a topic that nobody reads here */
 	struct ledger_place place;
-};
-struct ledger_figures { /* of one source */
-	int64_t records, decided, by_status[STATUS_REJECTED + 1], dead_letters;
-	int64_t in_progress, unknown; /* in progress: or parked; unknown: retention took what would tell */
-};
-struct ledger_result {
-	struct ledger_figures *figures; /* one a source; the ledger's */
-	int64_t faults[LEDGER_FAULTS];
-	int64_t foreign;                  /* decisions about other topics */
-	int64_t unchecked_responses;      /* whose decision retention may have taken */
-	struct ledger_offence *offences;  /* the first max_listed of each fault; the ledger's */
-	uint32_t offence_count;
-	bool holds;
+	int64_t time_ms;
 };
 
 struct ledger *ledger_new(struct ledger_rules rules);
@@ -65,14 +49,16 @@ void ledger_free(struct ledger *ledger); /* NULL is fine */
 /* Returns its number, from 0 on. At most LEDGER_NO_SOURCE of them. */
 uint32_t ledger_source(struct ledger *ledger, const struct ledger_source *source);
 uint32_t ledger_find(const struct ledger *ledger, struct str topic, int64_t partition); /* LEDGER_NO_SOURCE: none such */
-/* may_be_foreign, below: the topic is shared, so one that no decision claims says nothing. */
 /* Records of that topic up to this time may have been deleted. */
 void ledger_cut(struct ledger *ledger, enum ledger_topic topic, int64_t time_ms);
 
-void ledger_decision(struct ledger *ledger, uint32_t source, int64_t offset, struct str key, struct str id, unsigned outcome,
-                     struct ledger_place place, int64_t time_ms); /* key, data NULL: it had no order to keep */
-void ledger_response(struct ledger *ledger, struct str id, enum status status, bool may_be_foreign, struct ledger_place place, int64_t time_ms);
-void ledger_dead_letter(struct ledger *ledger, uint32_t source, int64_t offset, struct ledger_place place);
+void ledger_decision(struct ledger *ledger, const struct ledger_decided *decided);
+/* may_be_foreign: the topic is shared, so one that no decision claims says nothing. */
+void ledger_response(struct ledger *ledger, struct str id, enum status status, bool may_be_foreign, struct ledger_place place,
+                     int64_t time_ms);
+/* A dead letter, a record in a route's topic (id: of its decision) or a parked one. */
+void ledger_companion(struct ledger *ledger, enum ledger_topic topic, uint32_t source, int64_t offset, struct str id,
+                      struct ledger_place place);
 /* The source's offsets became known late: [begin, end) as now read. Before ledger_input. */
 void ledger_stretch(struct ledger *ledger, uint32_t source, int64_t begin, int64_t end);
 void ledger_input(struct ledger *ledger, uint32_t source, int64_t offset, int64_t time_ms);

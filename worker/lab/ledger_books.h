@@ -18,6 +18,7 @@ struct decision {
 	struct ledger_place place;
 	uint16_t source;
 	uint8_t outcome;
+	bool unread;
 };
 struct response {
 	uint64_t id;
@@ -26,10 +27,12 @@ struct response {
 	uint8_t status;
 	bool seen, foreign;
 };
-struct dead_letter {
+struct companion { /* of a decision, known by the input record that both are about */
 	int64_t offset;
+	uint64_t id;
 	struct ledger_place place;
 	uint16_t source;
+	uint8_t topic;
 };
 struct table {
 	size_t count, cap;
@@ -40,9 +43,9 @@ struct ledger {
 	struct source *sources;
 	struct decision *decisions;
 	struct response *responses;
-	struct dead_letter *dead_letters;
+	struct companion *companions;
 	struct ledger_told *told; /* with rules.by_key */
-	struct table source_table, decision_table, response_table, dead_letter_table, told_table;
+	struct table source_table, decision_table, response_table, companion_table, told_table;
 	int64_t cut_ms[LEDGER_TOPICS]; /* INT64_MIN: nothing is deleted */
 	struct ledger_result result;
 	uint32_t listed[LEDGER_FAULTS], max_listed, offence_cap;

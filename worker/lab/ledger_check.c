@@ -1,8 +1,9 @@
 /*
  * ledger_check.c: what the books say of the promise.
  *
- * The one idea: each list is sorted once and walked once. Decisions and dead letters meet their input record by its offset, so a
- * source is one merge of three ascending lists; responses meet their decision by a hash of its id.
+ * The one idea: each list is sorted once and walked once. Decisions and what stands beside them (dead letters, records in topics of
+ * routes and park topics) meet their input record by its offset, so a source is one merge of three ascending lists; responses meet
+ * their decision by a hash of its id.
  *
  * Two things keep a check honest while workers run and retention deletes. Only what the group had finished before anything was
  * read can be missing; and what retention may have taken is "unknown", never "lost".
@@ -29,9 +30,9 @@ static int by_source(const void *x, const void *y)
 	return a->offset != b->offset ? order(a->offset, b->offset) : by_place(a->place, b->place);
 }
 
-static int by_dead_source(const void *x, const void *y)
+static int by_companion_source(const void *x, const void *y)
 {
-	const struct dead_letter *a = x, *b = y;
+	const struct companion *a = x, *b = y;
 	if (a->source != b->source)
 		return order(a->source, b->source);
 	return a->offset != b->offset ? order(a->offset, b->offset) : by_place(a->place, b->place);
@@ -131,94 +132,155 @@ static void match(struct ledger *l, const struct decision *d, bool must)
 		accuse(l, LEDGER_NO_RESPONSE, d->source, d->offset, &d->place);
 }
 
-static bool wants_dead_letter(const struct ledger *l, unsigned outcome)
+/* All that the topics hold of one input offset. */
+struct evidence {
+	uint32_t source;
+	int64_t offset;
+	const struct decision *decisions;
+	const struct companion *companions;
+	size_t decision_count, companion_count;
+	bool within, exists, early, settled; /* within: in the stretch that was read */
+	const struct decision *last;         /* the final decision; NULL: none */
+};
+
+static void check_decisions(struct ledger *l, struct evidence *e)
 {
-	return outcome_info((enum outcome)outcome)->dead_letter || (outcome == OUTCOME_EXPIRED && l->rules.dead_letter_expired);
+	const struct decision *parked = NULL;
+	for (size_t i = 0; i < e->decision_count; i++) {
+		const struct decision *d = &e->decisions[i], **of = d->outcome == LEDGER_PARKED ? &parked : &e->last;
+		if (l->rules.match_responses && of == &e->last)
+			match(l, d, e->settled && e->exists && e->last == NULL);
+		if (*of != NULL && !l->rules.twice_is_allowed)
+			accuse(l, LEDGER_TWICE, e->source, e->offset, &d->place);
+		if (*of == NULL)
+			*of = d;
+	}
 }
 
-/* One input offset: its decisions and dead letters, none or several of each. */
-static void check_record(struct ledger *l, uint32_t index, int64_t offset, const struct decision *d, size_t decisions,
-                         const struct dead_letter *dead, size_t dead_count)
+static bool asks_for(const struct ledger *l, const struct decision *d, enum ledger_topic topic)
 {
-	struct source *s = &l->sources[index];
-	struct ledger_figures *f = &l->result.figures[index];
-	bool within = is_within(s, offset), exists = within && bit_at(s->exists, s, offset), settled = is_settled(s, offset);
-	bool told = false, parked = false; /* told: not judged by what is outside of what was read */
-	const struct decision *last = NULL;
-	for (size_t i = 0; i < decisions; i++) {
-		if (d[i].outcome == LEDGER_PARKED) {
-			parked = true;
+	if (topic == LEDGER_PARK_TOPICS || d->outcome == LEDGER_PARKED)
+		return topic == LEDGER_PARK_TOPICS && d->outcome == LEDGER_PARKED;
+	if (topic == LEDGER_ROUTED)
+		return d->outcome == OUTCOME_FORWARDED;
+	return outcome_info((enum outcome)d->outcome)->dead_letter || (d->outcome == OUTCOME_EXPIRED && l->rules.dead_letter_expired);
+}
+
+static const struct decision *who_asks_for(const struct ledger *l, const struct evidence *e, enum ledger_topic topic)
+{
+	for (size_t i = 0; i < e->decision_count; i++)
+		if (asks_for(l, &e->decisions[i], topic))
+			return &e->decisions[i];
+	return NULL;
+}
+
+static bool is_told_of(const struct evidence *e, uint64_t id)
+{
+	bool told = false;
+	for (size_t i = 0; i < e->decision_count && !told; i++)
+		told = e->decisions[i].id == id;
+	return told;
+}
+
+/* What a decision puts beside itself in one kind of topic. */
+static void check_companions(struct ledger *l, const struct evidence *e, enum ledger_topic topic)
+{
+	static const struct {
+		enum ledger_fault missing, twice, wrong, orphan;
+	} faults[LEDGER_TOPICS] = {
+		[LEDGER_DEAD_LETTERS] = {LEDGER_NO_DEAD_LETTER, LEDGER_DEAD_LETTER_TWICE, LEDGER_WRONG_DEAD_LETTER, LEDGER_ORPHAN_DEAD_LETTER},
+		[LEDGER_ROUTED] = {LEDGER_NO_FORWARD, LEDGER_FORWARD_TWICE, LEDGER_WRONG_FORWARD, LEDGER_ORPHAN_FORWARD},
+		[LEDGER_PARK_TOPICS] = {LEDGER_NO_FORWARD, LEDGER_FORWARD_TWICE, LEDGER_WRONG_FORWARD, LEDGER_ORPHAN_FORWARD},
+	};
+	const struct decision *asks = who_asks_for(l, e, topic);
+	bool is_judged = topic == LEDGER_PARK_TOPICS ? !e->early : e->last != NULL; /* else its decision may come, or may be deleted */
+	size_t found = 0;
+	for (size_t i = 0; i < e->companion_count; i++) {
+		const struct companion *c = &e->companions[i];
+		enum ledger_fault fault = LEDGER_FAULTS;
+		if (c->topic != topic)
 			continue;
-		}
-		if (l->rules.match_responses)
-			match(l, &d[i], settled && exists && last == NULL);
-		if (last != NULL && !l->rules.twice_is_allowed)
-			accuse(l, LEDGER_TWICE, index, offset, &d[i].place);
-		if (last == NULL)
-			last = &d[i];
-		told = true;
+		found++;
+		if (e->decision_count == 0)
+			fault = e->early ? LEDGER_FAULTS : faults[topic].orphan;
+		else if (asks == NULL)
+			fault = is_judged ? faults[topic].wrong : LEDGER_FAULTS;
+		else if (topic == LEDGER_ROUTED && !is_told_of(e, c->id))
+			fault = faults[topic].wrong;
+		else if (found > 1 && !l->rules.twice_is_allowed)
+			fault = faults[topic].twice;
+		if (fault != LEDGER_FAULTS)
+			accuse(l, fault, e->source, e->offset, &c->place);
 	}
-	if (!exists) {
-		if (told && (within || (offset >= s->is.end && !s->is.open_end)))
-			accuse(l, LEDGER_ORPHAN_DECISION, index, offset, &last->place);
-		for (size_t i = 0; i < dead_count && !told && within; i++)
-			accuse(l, LEDGER_ORPHAN_DEAD_LETTER, index, offset, &dead[i].place);
-		return;
-	}
-	f->records++;
-	f->dead_letters += (int64_t)dead_count;
-	if (!told) {
-		bool early = bit_at(s->early, s, offset);
-		bool waits = parked || !settled;
-		f->unknown += !waits && early;
-		f->in_progress += waits;
-		if (!waits && !early)
-			accuse(l, LEDGER_LOST, index, offset, NULL);
-		for (size_t i = 0; i < dead_count && !early && decisions == 0; i++)
-			accuse(l, LEDGER_ORPHAN_DEAD_LETTER, index, offset, &dead[i].place);
-		return;
-	}
-	f->decided++;
-	f->by_status[outcome_info((enum outcome)last->outcome)->status]++;
-	bool due = wants_dead_letter(l, last->outcome);
-	if (due && dead_count == 0 && settled && !ledger_is_cut(l, LEDGER_DEAD_LETTERS, last->time_ms))
-		accuse(l, LEDGER_NO_DEAD_LETTER, index, offset, &last->place);
-	for (size_t i = due ? 1 : 0; i < dead_count; i++)
-		if (!due || !l->rules.twice_is_allowed)
-			accuse(l, due ? LEDGER_DEAD_LETTER_TWICE : LEDGER_WRONG_DEAD_LETTER, index, offset, &dead[i].place);
+	if (asks != NULL && found == 0 && e->settled && !asks->unread && !ledger_is_cut(l, topic, asks->time_ms))
+		accuse(l, faults[topic].missing, e->source, e->offset, &asks->place);
 }
 
-/* The next offset of a source that anything is said of: an input record, a decision or a dead letter. */
+static void count_record(struct ledger *l, const struct evidence *e)
+{
+	struct ledger_figures *f = &l->result.figures[e->source];
+	bool waits = e->decision_count != 0 || !e->settled; /* where nothing final is told: parked, or not finished */
+	f->records++;
+	for (size_t i = 0; i < e->companion_count; i++)
+		*(e->companions[i].topic == LEDGER_DEAD_LETTERS ? &f->dead_letters : &f->in_topics) += 1;
+	if (e->last != NULL) {
+		f->decided++;
+		f->by_status[outcome_info((enum outcome)e->last->outcome)->status]++;
+		return;
+	}
+	f->in_progress += waits;
+	f->unknown += !waits && e->early;
+	if (!waits && !e->early)
+		accuse(l, LEDGER_LOST, e->source, e->offset, NULL);
+}
+
+static void check_record(struct ledger *l, struct evidence *e)
+{
+	const struct source *s = &l->sources[e->source];
+	e->within = is_within(s, e->offset);
+	e->exists = e->within && bit_at(s->exists, s, e->offset);
+	e->early = e->exists && bit_at(s->early, s, e->offset);
+	e->settled = is_settled(s, e->offset);
+	check_decisions(l, e);
+	if (e->exists)
+		count_record(l, e);
+	else if (e->last != NULL && (e->within || (e->offset >= s->is.end && !s->is.open_end)))
+		accuse(l, LEDGER_ORPHAN_DECISION, e->source, e->offset, &e->last->place);
+	if (e->exists || (e->within && e->decision_count == 0))
+		for (int topic = LEDGER_DEAD_LETTERS; topic < LEDGER_TOPICS; topic++)
+			check_companions(l, e, (enum ledger_topic)topic);
+}
+
+/* The next offset of a source that anything is said of: an input record, a decision or a companion. */
 static int64_t next_offset(const struct source *s, int64_t at, const struct decision *d, const struct decision *d_end,
-                           const struct dead_letter *dead, const struct dead_letter *dead_end)
+                           const struct companion *c, const struct companion *c_end)
 {
 	int64_t next = INT64_MAX;
 	if (d < d_end)
 		next = d->offset;
-	if (dead < dead_end && dead->offset < next)
-		next = dead->offset;
+	if (c < c_end && c->offset < next)
+		next = c->offset;
 	for (int64_t o = at > s->is.begin ? at : s->is.begin; o < s->is.end && o < next; o++)
 		if (bit_at(s->exists, s, o))
 			return o;
 	return next;
 }
 
-static void check_source(struct ledger *l, uint32_t index, const struct decision **d, const struct dead_letter **dead)
+static void check_source(struct ledger *l, uint32_t index, const struct decision **d, const struct companion **c)
 {
 	const struct decision *d_end = *d, *all_d = l->decisions + l->decision_table.count;
-	const struct dead_letter *dead_end = *dead, *all_dead = l->dead_letters + l->dead_letter_table.count;
+	const struct companion *c_end = *c, *all_c = l->companions + l->companion_table.count;
 	while (d_end < all_d && d_end->source == index)
 		d_end++;
-	while (dead_end < all_dead && dead_end->source == index)
-		dead_end++;
-	for (int64_t at = INT64_MIN; (at = next_offset(&l->sources[index], at, *d, d_end, *dead, dead_end)) != INT64_MAX; at++) {
-		const struct decision *of = *d;
-		const struct dead_letter *dead_of = *dead;
-		while (*d < d_end && (*d)->offset == at)
-			(*d)++;
-		while (*dead < dead_end && (*dead)->offset == at)
-			(*dead)++;
-		check_record(l, index, at, of, (size_t)(*d - of), dead_of, (size_t)(*dead - dead_of));
+	while (c_end < all_c && c_end->source == index)
+		c_end++;
+	for (int64_t at = INT64_MIN; (at = next_offset(&l->sources[index], at, *d, d_end, *c, c_end)) != INT64_MAX; at++) {
+		struct evidence e = {.source = index, .offset = at, .decisions = *d, .companions = *c};
+		for (; *d < d_end && (*d)->offset == at; (*d)++)
+			e.decision_count++;
+		for (; *c < c_end && (*c)->offset == at; (*c)++)
+			e.companion_count++;
+		check_record(l, &e);
 	}
 }
 
@@ -258,12 +320,12 @@ struct ledger_result ledger_check(struct ledger *l, uint32_t max_listed)
 	l->max_listed = max_listed;
 	l->result.figures = heap_zalloc(l->source_table.count + 1, sizeof *l->result.figures);
 	sort(l->decisions, l->decision_table.count, sizeof *l->decisions, by_source);
-	sort(l->dead_letters, l->dead_letter_table.count, sizeof *l->dead_letters, by_dead_source);
+	sort(l->companions, l->companion_table.count, sizeof *l->companions, by_companion_source);
 	sort(l->responses, l->response_table.count, sizeof *l->responses, by_id);
 	const struct decision *d = l->decisions;
-	const struct dead_letter *dead = l->dead_letters;
+	const struct companion *c = l->companions;
 	for (uint32_t i = 0; i < l->source_table.count; i++)
-		check_source(l, i, &d, &dead);
+		check_source(l, i, &d, &c);
 	for (; d < l->decisions + l->decision_table.count; d++) { /* of other topics, whose input nobody read */
 		l->result.foreign++;
 		if (l->rules.match_responses)

@@ -17,6 +17,10 @@ static const struct {
 	[LEDGER_ORPHAN_DECISION] = {"orphan_decision", "a decision about a record that does not exist"},
 	[LEDGER_ORPHAN_RESPONSE] = {"orphan_response", "a response without a decision"},
 	[LEDGER_ORPHAN_DEAD_LETTER] = {"orphan_dead_letter", "a dead letter without a decision"},
+	[LEDGER_NO_FORWARD] = {"no_forward", "forwarded or parked by its decision, and not in the topic"},
+	[LEDGER_FORWARD_TWICE] = {"forward_twice", "forwarded or parked more than once"},
+	[LEDGER_WRONG_FORWARD] = {"wrong_forward", "a record in a destination topic that its decision does not tell of"},
+	[LEDGER_ORPHAN_FORWARD] = {"orphan_forward", "a record in a destination topic without a decision"},
 	[LEDGER_OUT_OF_ORDER] = {"out_of_order", "told of behind a later record of its key"},
 };
 

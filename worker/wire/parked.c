@@ -44,23 +44,24 @@ static int64_t number_of(struct str text, int64_t max)
 	return text.len != 0 && str_to_i64(text, &n) && n >= 0 && n <= max ? n : 0;
 }
 
-/* TOPIC/PARTITION/OFFSET; a topic's name holds no slash. */
-static void read_source(struct str text, struct origin *ret)
+/* A topic's name holds no slash. */
+bool parked_source(struct str text, struct origin *ret)
 {
 	const char *first = text.len != 0 ? memchr(text.data, '/', text.len) : NULL;
 	if (first == NULL || first == text.data || !str_utf8_valid(text))
-		return;
+		return false;
 	struct str topic = {text.data, (size_t)(first - text.data)}, rest = {first + 1, text.len - topic.len - 1};
 	const char *second = rest.len != 0 ? memchr(rest.data, '/', rest.len) : NULL;
 	if (second == NULL || topic.len > PARKED_MAX_TOPIC)
-		return;
+		return false;
 	struct str partition = {rest.data, (size_t)(second - rest.data)}, offset = {second + 1, rest.len - partition.len - 1};
 	int64_t p, o;
 	if (!str_to_i64(partition, &p) || p < 0 || p > INT32_MAX || !str_to_i64(offset, &o) || o < 0)
-		return;
+		return false;
 	ret->topic = topic;
 	ret->partition = (int32_t)p;
 	ret->offset = o;
+	return true;
 }
 
 void parked_read(const struct settings *settings, struct job *job)
@@ -77,7 +78,7 @@ void parked_read(const struct settings *settings, struct job *job)
 	origin->deadline_ms = number_of(value_of(rec, DEADLINE), PARKED_MAX_MS);
 	origin->fetched_at_ms = number_of(value_of(rec, FETCHED_AT), PARKED_MAX_MS);
 	origin->attempts = (uint32_t)number_of(value_of(rec, ATTEMPTS), 1000);
-	read_source(value_of(rec, SOURCE), origin);
+	(void)parked_source(value_of(rec, SOURCE), origin); /* damaged is as if it were not there */
 }
 
 static void add(struct output *out, unsigned which, struct str value)

@@ -13,6 +13,8 @@
 #include "worker/job/settings.h"
 #include "worker/wire/wire.h"
 
+/* TOPIC/PARTITION/OFFSET, as in pointsman-source. False: it is no such text, and nothing of *ret is touched. */
+bool parked_source(struct str text, struct origin *ret);
 /* Fills job->origin. Nothing is given where the record's topic is no model's park topic: whoever can write there can write
  * these headers, and nobody else is believed. */
 void parked_read(const struct settings *settings, struct job *job);

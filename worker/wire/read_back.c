@@ -80,32 +80,61 @@ static bool whole_at(const struct value *root, const char *path, int64_t *ret)
 	return value_i64(&v, ret);
 }
 
-enum rc read_back_decision(struct wire_coder *coder, struct arena *arena, struct str value, struct read_decision *ret, struct err *err)
+static struct str who_parked(const struct value *attempts, struct arena *arena)
 {
-	static const char *const names[] = {"decision_id", "outcome", "source", "parked_from", "attempts", "redelivered"};
+	struct str outcome, model;
+	for (uint32_t i = 0; attempts->kind == VALUE_LIST && i < attempts->count; i++) {
+		struct value attempt = value_item(attempts, i);
+		if (text_at(&attempt, "outcome", arena, &outcome) && str_is(outcome, outcome_info(OUTCOME_PARKED)->name) &&
+		    text_at(&attempt, "model", arena, &model))
+			return model;
+	}
+	return STR_NULL;
+}
+
+static enum rc read_decision(const struct value *v, struct arena *arena, struct read_decision *ret, struct err *err)
+{
 	static const char *const places[2][3] = {{"source.topic", "source.partition", "source.offset"},
 	                                         {"parked_from.topic", "parked_from.partition", "parked_from.offset"}};
+	struct read_decision d = {0};
+	/* one that was answered from a park topic is about the record that was parked */
+	bool parked = value_path(v, STR("parked_from")).kind == VALUE_MAP;
+	const char *const *at = places[parked];
+	if (!text_at(v, "decision_id", arena, &d.decision_id) || !text_at(v, "outcome", arena, &d.outcome) ||
+	    !text_at(v, at[0], arena, &d.source_topic) || !whole_at(v, at[1], &d.source_partition) || !whole_at(v, at[2], &d.source_offset))
+		return err_set(err, RC_BAD_INPUT, "it has not the fields of a decision record (decision_id, outcome, source)");
+	struct value attempts = value_path(v, STR("attempts")), redelivered = value_path(v, STR("redelivered"));
+	if (!text_at(v, "route", arena, &d.route))
+		d.route = STR_NULL;
+	d.attempts = attempts.kind == VALUE_LIST ? attempts.count : 0;
+	d.parked_by = who_parked(&attempts, arena);
+	d.was_parked = parked;
+	d.redelivered = redelivered.kind == VALUE_BOOL && redelivered.whole != 0;
+	*ret = d;
+	return RC_OK;
+}
+
+enum rc read_back_decision(struct wire_coder *coder, struct arena *arena, struct str value, struct read_decision *ret, struct err *err)
+{
+	static const char *const names[] = {"decision_id", "outcome", "route", "source", "parked_from", "attempts", "redelivered"};
 	enum { NAMES = sizeof names / sizeof names[0] };
 	struct wanted all[NAMES], root = {.child = all};
 	for (int i = 0; i < NAMES; i++)
 		all[i] = (struct wanted){.name = str_of(names[i]), .whole = true, .next = i + 1 < NAMES ? &all[i + 1] : NULL};
 	struct value v;
-	struct read_decision d = {0};
+	enum rc rc = read_any(coder, arena, &root, value, &v, err);
+	return rc == RC_OK ? read_decision(&v, arena, ret, err) : rc;
+}
+
+enum rc read_back_forward(struct wire_coder *coder, struct arena *arena, struct str value, struct read_decision *ret, struct err *err)
+{
+	struct wanted decision = {.name = STR("decision"), .whole = true}, root = {.child = &decision};
+	struct value v;
 	enum rc rc = read_any(coder, arena, &root, value, &v, err);
 	if (rc != RC_OK)
 		return rc;
-	/* one that was answered from a park topic is about the record that was parked */
-	bool parked = value_path(&v, STR("parked_from")).kind == VALUE_MAP;
-	const char *const *at = places[parked];
-	if (!text_at(&v, "decision_id", arena, &d.decision_id) || !text_at(&v, "outcome", arena, &d.outcome) ||
-	    !text_at(&v, at[0], arena, &d.source_topic) || !whole_at(&v, at[1], &d.source_partition) || !whole_at(&v, at[2], &d.source_offset))
-		return err_set(err, RC_BAD_INPUT, "it has not the fields of a decision record (decision_id, outcome, source)");
-	struct value attempts = value_path(&v, STR("attempts")), redelivered = value_path(&v, STR("redelivered"));
-	d.attempts = attempts.kind == VALUE_LIST ? attempts.count : 0;
-	d.was_parked = parked;
-	d.redelivered = redelivered.kind == VALUE_BOOL && redelivered.whole != 0;
-	*ret = d;
-	return RC_OK;
+	v = value_path(&v, STR("decision"));
+	return read_decision(&v, arena, ret, err);
 }
 
 /* What output.fields calls that field of ours; data NULL when it leaves it out. */

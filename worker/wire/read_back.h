@@ -12,10 +12,11 @@
 #include "worker/wire/wire.h"
 
 struct read_decision {
-	struct str decision_id, outcome, source_topic;
+	struct str decision_id, outcome, route, source_topic;
 	int64_t source_partition, source_offset; /* of the record that was parked, when this was answered from a park topic */
 	uint32_t attempts; /* model calls it tells of */
 	bool redelivered, was_parked;
+	struct str parked_by; /* the model that was full; data NULL: none was */
 };
 struct read_response {
 	struct str decision_id, status;
@@ -23,6 +24,8 @@ struct read_response {
 
 /* RC_AGAIN: bring the schema (read_back_schema) and ask again. RC_BAD_INPUT: it is not such a record; err says why. */
 enum rc read_back_decision(struct wire_coder *coder, struct arena *arena, struct str value, struct read_decision *ret, struct err *err);
+/* The decision in a record of a destination topic. */
+enum rc read_back_forward(struct wire_coder *coder, struct arena *arena, struct str value, struct read_decision *ret, struct err *err);
 /* Where output.fields gives responses a shape of their own, what it does not name is null. */
 enum rc read_back_response(struct wire_coder *coder, struct arena *arena, struct str value, struct read_response *ret, struct err *err);
 /* Whether a response tells its decision_id, without which it cannot be matched. */
