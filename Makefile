@@ -140,6 +140,20 @@ bench: all ## throughput and CPU with an instant model; RECORDS=20000
 	@tests/scripts/deps.sh test
 	@tests/bench/bench.sh $(RECORDS)
 
+# As on a processor without AVX2: the files that know of it once more, before the library that has them too.
+NARROW_OBJS := $(patsubst %.c,$(BUILD)/narrow/%.o,$(shell grep -l KERNELS_PORTABLE worker/route/*.c))
+$(NARROW_OBJS): $(BUILD)/narrow/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -DKERNELS_PORTABLE -MMD -MP -c -o $@ $<
+$(BUILD)/pointsman-narrow: $(BUILD)/worker/cli/main.o $(NARROW_OBJS) $(BUILD)/libpointsman.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LIBS_EXTRA)
+$(BUILD)/bench/score_bits-narrow: $(BUILD)/tests/bench/score_bits.o $(NARROW_OBJS) $(BUILD)/libpointsman.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LIBS_EXTRA)
+.PHONY: same-bits
+same-bits: ## whether training and scores have the same bits by gcc, by clang and without AVX2; COUNT=10000 prompts
+	@tests/scripts/same_bits.sh $(if $(COUNT),--count $(COUNT))
+
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libpointsman.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LIBS_EXTRA)

@@ -107,12 +107,62 @@ static void no_more_is_asked_when_the_budget_is_spent(void **state)
 	close_bench(b);
 }
 
+static void assert_same_bits(double a, double b)
+{
+	assert_memory_equal(&a, &b, sizeof a);
+}
+
+static void assert_same_decision(const struct decided *a, const struct decided *b)
+{
+	assert_int_equal(a->route, b->route);
+	assert_int_equal(a->stage_count, b->stage_count);
+	assert_true(str_eq(a->reason, b->reason));
+	assert_same_bits(a->confidence, b->confidence);
+	for (uint32_t i = 0; i < a->stage_count; i++) {
+		assert_int_equal(a->said[i].verdict, b->said[i].verdict);
+		assert_same_bits(a->said[i].score, b->said[i].score);
+		assert_same_bits(a->said[i].in_scope, b->said[i].in_scope);
+	}
+}
+
+/* The policy of the golden decisions has every stage that decides without a model. */
+static void the_number_of_threads_changes_no_bit(void **state)
+{
+	(void)state;
+	static const char *const begins[] = {"are you open", "how do I extend my loan", "compare the sources", "is there a concert", "asdf"};
+	static struct message messages[ROWS];
+	static struct request requests[ROWS];
+	static struct decided one[ROWS], many[ROWS];
+	static char texts[ROWS][64];
+	struct settings settings;
+	struct policy *policy = NULL;
+	struct err err = {""};
+	assert_int_equal(settings_load_no_secrets("tests/golden/library/pointsman.yaml", &settings, &err), RC_OK);
+	if (policy_load(settings.policy_file.data, &settings, &policy, &err) != RC_OK)
+		fail_msg("%s", err.text);
+	for (unsigned i = 0; i < ROWS; i++) {
+		(void)snprintf(texts[i], sizeof texts[i], "%s, question %u of the week", begins[i % 5], i); /* fits */
+		messages[i] = (struct message){STR("user"), str_of(texts[i])};
+		requests[i] = (struct request){.id = STR("r"), .messages = &messages[i], .message_count = 1, .temperature = NAN};
+	}
+	struct decider *alone = decider_new(policy, 1), *five = decider_new(policy, 5);
+	decider_run(alone, requests, ROWS, one);
+	decider_run(five, requests, ROWS, many);
+	for (unsigned i = 0; i < ROWS; i++)
+		assert_same_decision(&one[i], &many[i]);
+	decider_free(alone);
+	decider_free(five);
+	policy_unref(policy);
+	settings_free(&settings);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nobody_is_asked_unless_that_was_asked_for),
 		cmocka_unit_test(of_a_row_that_a_guard_rejects_nothing_is_asked),
 		cmocka_unit_test(no_more_is_asked_when_the_budget_is_spent),
+		cmocka_unit_test(the_number_of_threads_changes_no_bit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
