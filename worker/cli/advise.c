@@ -7,45 +7,27 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/clock.h"
-#include "worker/cli/moment.h"
 #include "worker/lab/typical_words.h"
 #include "worker/route/text.h"
 #include "worker/stream/span.h"
 
-enum { DEFAULT_WANTED = 800, MOST_WANTED = 20000, DEFAULT_OUTPUT_TOKENS = 300, MOST_SEED = 1000000000, MOST_KEPT = 30000, MAX_CHARS = 4000, STEPS = 1000 };
+enum { DEFAULT_WANTED = 800, MOST_WANTED = 20000, DEFAULT_OUTPUT_TOKENS = 300, MOST_OUTPUT_TOKENS = 1000000,
+       MOST_KEPT = 30000, MAX_CHARS = 4000, STEPS = 1000 };
 
-static const char help[] =
-    "usage: pointsman advise -c FILE (DATA | --from-topic TOPIC) [-o DIR] [OPTION...]\n"
-    "\n"
+static const char usage[] = "-c FILE (DATA | --from-topic TOPIC) [-o DIR] [OPTION...]\n";
+static const char about[] =
     "Says whether routing pays for these records, with figures: are there kinds of texts that come again? do the\n"
     "configured models differ in cost or time? are decisions logged, and is there a way out when a model fails? It\n"
     "groups the texts in process, calls nobody and needs no secrets. The policy that the configuration names need not\n"
-    "be there yet.\n"
-    "\n"
-    "  -c, --config FILE          the configuration, for its models and prices\n"
-    "      --from-topic TOPIC     read with the configuration's brokers and input mapping, up to its end now\n"
-    "      --since, --until WHEN  of a topic's records: 2h, 7d (ago), 2026-11-20, 2026-11-20T08:00+01:00\n"
-    "  -o, --out DIR              write a draft there: policy.yaml with a route for each clear group, example files, a\n"
-    "                             configuration for trying it out, and rows.jsonl: rows to label\n"
-    "      --rows N               how many of those (800)\n"
-    "      --output-tokens N      of an answer, on average (300); the input's are estimated from the texts\n"
-    "      --per-day N            records a day, for sums in a month\n"
-    "      --latency MODEL=TIME   of an answer, on average: small=400ms (may be repeated)\n"
-    "  -f, --field NAME=PATH      a field stands elsewhere: text=ticket.body\n"
-    "      --seed N               another beginning of the search for groups (1)\n"
-    "      --skip-bad             leave out rows of a file that cannot be read; else the first one ends it\n"
-    "      --force                overwrite a draft that is there\n"
-    "      --json                 one JSON object instead of words\n"
-    "  -h, --help                 this text\n"
-    "\n"
+    "be there yet.\n";
+static const char notes[] =
     "The saving is a range: of the texts that lie clearly in one of the groups the cheaper model is assumed to serve\n"
-    "between half and nine tenths well enough. Only labels can tell; the draft is the way to them.\n"
-    "\n"
-    "example: pointsman advise -c pointsman.yaml --from-topic tickets --since 30d --per-day 20000 -o draft\n"
-    "         pointsman label draft/rows.jsonl -c draft/pointsman.yaml -o labelled.jsonl\n"
-    "         pointsman train labelled.jsonl -c draft/pointsman.yaml -o draft/model.pmc\n"
-    "         pointsman eval labelled.jsonl -c draft/pointsman.yaml\n";
+    "between half and nine tenths well enough. Only labels can tell; the draft is the way to them.\n";
+static const char example[] =
+    "pointsman advise -c pointsman.yaml --from-topic tickets --since 30d --per-day 20000 -o draft\n"
+    "pointsman label draft/rows.jsonl -c draft/pointsman.yaml -o labelled.jsonl\n"
+    "pointsman train labelled.jsonl -c draft/pointsman.yaml -o draft/model.pmc\n"
+    "pointsman eval labelled.jsonl -c draft/pointsman.yaml\n";
 
 /* ---- texts and groups ------------------------------------------------------------------------------------------------ */
 
@@ -185,7 +167,7 @@ static void conclude(struct advise_work *w)
 	                                 .largest_share = w->found.tight_count != 0 ? (double)w->found.most_tight / w->found.tight_count : 0,
 	                                 .models = w->settings.model_count, .capable = model_facts(w, w->capable),
 	                                 .cheaper = model_facts(w, w->cheaper), .input_tokens = w->mean_tokens,
-	                                 .output_tokens = (double)w->asked->output_tokens, .records_a_day = w->asked->per_day};
+	                                 .output_tokens = (double)w->asked->output_tokens, .records_a_day = w->asked->per_day != 0 ? (double)w->asked->per_day : NAN};
 	w->advice = advise(&w->facts);
 }
 
@@ -248,97 +230,56 @@ static int prepare_and_advise(const struct command *self, struct advise_asked *a
 
 /* ---- options --------------------------------------------------------------------------------------------------------- */
 
-static bool read_number(const char *text, int64_t least, int64_t most, int64_t *ret)
+static enum rc take_latency(void *ctx, const char *text, struct err *err)
 {
-	int64_t n;
-	if (!str_to_i64(str_of(text), &n) || n < least || n > most)
-		return false;
-	*ret = n;
-	return true;
-}
-
-static bool read_latency(struct advise_asked *asked, const char *text)
-{
+	struct advise_asked *asked = ctx;
 	const char *equals = strchr(text, '=');
 	double ms;
 	if (equals == NULL || equals == text || asked->latency_count == ADVISE_MAX_LATENCIES ||
 	    !option_number(OPTION_DURATION, str_of(equals + 1), &ms) || ms <= 0)
-		return false;
+		return err_set(err, RC_BAD_INPUT, "--latency takes MODEL=TIME, as in small=400ms, not \"%s\"", text);
 	asked->latency_names[asked->latency_count] = (struct str){text, (size_t)(equals - text)};
 	asked->latencies_ms[asked->latency_count++] = ms;
-	return true;
-}
-
-static int take_number(const struct command *self, int c, struct advise_asked *asked)
-{
-	int64_t n = 0;
-	switch (c) {
-	case 'n': return read_number(optarg, 1, MOST_WANTED, &asked->wanted) ? EXIT_DONE : cli_usage(self, "--rows takes 1 to %d, not \"%s\"", MOST_WANTED, optarg);
-	case 'S': return read_number(optarg, 0, MOST_SEED, &asked->seed) ? EXIT_DONE : cli_usage(self, "--seed takes 0 to %d, not \"%s\"", MOST_SEED, optarg);
-	case 't': return read_number(optarg, 1, 1000000, &asked->output_tokens) ? EXIT_DONE : cli_usage(self, "--output-tokens takes 1 to 1000000, not \"%s\"", optarg);
-	default:
-		if (!read_number(optarg, 1, INT64_C(1000000000000), &n))
-			return cli_usage(self, "--per-day takes a number of records, not \"%s\"", optarg);
-		asked->per_day = (double)n;
-		return EXIT_DONE;
-	}
-}
-
-static int take(const struct command *self, int c, struct advise_asked *asked)
-{
-	switch (c) {
-	case 'c': asked->config = optarg; break;
-	case 'o': asked->dir = optarg; break;
-	case 'T': asked->rows.topic = optarg; break;
-	case 'b': asked->rows.skip_bad = true; break;
-	case 'F': asked->force = true; break;
-	case 'j': asked->json = true; break;
-	case 'n':
-	case 'S':
-	case 't':
-	case 'd': return take_number(self, c, asked);
-	case 'l':
-		if (!read_latency(asked, optarg))
-			return cli_usage(self, "--latency takes MODEL=TIME, as in small=400ms, not \"%s\"", optarg);
-		break;
-	case 's':
-	case 'u':
-		if (!moment_parse(str_of(optarg), clock_wall_ms(), c == 's' ? &asked->rows.since_ms : &asked->rows.until_ms))
-			return cli_usage(self, "--since and --until take a time such as 2h, 7d or 2026-11-20T08:00Z, not \"%s\"", optarg);
-		break;
-	default:
-		if (cli_field(self, optarg, asked->fields, &asked->rows.field_count) != EXIT_DONE)
-			return EXIT_USAGE;
-	}
-	return EXIT_DONE;
+	return RC_OK;
 }
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {
-	    {"config", required_argument, NULL, 'c'},  {"from-topic", required_argument, NULL, 'T'}, {"since", required_argument, NULL, 's'},
-	    {"until", required_argument, NULL, 'u'},   {"out", required_argument, NULL, 'o'},        {"rows", required_argument, NULL, 'n'},
-	    {"output-tokens", required_argument, NULL, 't'}, {"per-day", required_argument, NULL, 'd'}, {"latency", required_argument, NULL, 'l'},
-	    {"field", required_argument, NULL, 'f'},   {"seed", required_argument, NULL, 'S'},       {"skip-bad", no_argument, NULL, 'b'},
-	    {"force", no_argument, NULL, 'F'},         {"json", no_argument, NULL, 'j'},             {"help", no_argument, NULL, 'h'}, {0}};
-	struct advise_asked asked = {.wanted = DEFAULT_WANTED, .seed = 1, .output_tokens = DEFAULT_OUTPUT_TOKENS, .per_day = NAN,
+	struct advise_asked asked = {.wanted = DEFAULT_WANTED, .seed = 1, .output_tokens = DEFAULT_OUTPUT_TOKENS,
 	                             .rows = {.since_ms = -1, .until_ms = -1, .most = MOST_KEPT}};
+	const struct arg args[] = {
+		{.operand = &asked.rows.file},
+		{'c', "config", "FILE", "the configuration, for its models and prices", .text = &asked.config},
+		{0, "from-topic", "TOPIC", "read with the configuration's brokers and input mapping, up to its end now", .text = &asked.rows.topic},
+		{0, "since", "WHEN", CLI_MOMENT_HELP, .moment_ms = &asked.rows.since_ms},
+		{0, "until", "WHEN", "only before that time", .moment_ms = &asked.rows.until_ms},
+		{'o', "out", "DIR", "write a draft there: policy.yaml with a route for each clear group, example files, a configuration for trying "
+		 "it out, and rows.jsonl: rows to label", .text = &asked.dir},
+		{0, "rows", "N", "how many of those", .number = &asked.wanted, .least = 1, .most = MOST_WANTED},
+		{0, "output-tokens", "N", "of an answer, on average; the input's are estimated from the texts", .number = &asked.output_tokens,
+		 .least = 1, .most = MOST_OUTPUT_TOKENS},
+		{0, "per-day", "N", "records a day, for sums in a month", .number = &asked.per_day, .least = 1, .most = INT64_C(1000000000000)},
+		{0, "latency", "MODEL=TIME", "of an answer, on average: small=400ms (may be repeated)", .take = take_latency, .ctx = &asked},
+		{'f', "field", "NAME=PATH", "a field stands elsewhere: text=ticket.body", .take = cli_take_field, .ctx = &asked.fields},
+		{0, "seed", "N", "another beginning of the search for groups", .number = &asked.seed, .most = CLI_MOST_SEED},
+		{0, "skip-bad", NULL, CLI_SKIP_BAD_HELP, .flag = &asked.rows.skip_bad},
+		{0, "force", NULL, "overwrite a draft that is there", .flag = &asked.force},
+		{0, "json", NULL, "one JSON object instead of words", .flag = &asked.json},
+		{0},
+	};
 	int code = EXIT_DONE;
-	for (int c; (c = cli_option(self, argc, argv, "c:o:f:h", longs, &code)) != -1;) {
-		if (c != '?')
-			code = take(self, c, &asked);
-		if (c == '?' || code != EXIT_DONE)
-			return code;
-	}
-	if (optind < argc)
-		asked.rows.file = argv[optind++];
-	if (optind < argc || (asked.rows.file == NULL) == (asked.rows.topic == NULL))
+	if (!cli_args(self, args, argc, argv, &code))
+		return code;
+	if ((asked.rows.file == NULL) == (asked.rows.topic == NULL))
 		return cli_usage(self, "one data set, or --from-topic TOPIC, is needed");
 	if (asked.rows.file != NULL && (asked.rows.since_ms >= 0 || asked.rows.until_ms >= 0))
 		return cli_usage(self, "--since and --until are of a topic's records");
-	asked.rows.fields = asked.fields;
+	asked.rows.fields = &asked.fields;
 	asked.rows.seed = (uint64_t)asked.seed;
 	return prepare_and_advise(self, &asked);
 }
 
-const struct command command_advise = {.name = "advise", .summary = "say with figures whether routing pays, and draft a policy", .help = help, .run = run};
+const struct command command_advise = {
+	.name = "advise", .summary = "say with figures whether routing pays, and draft a policy", .usage = usage, .about = about,
+	.notes = notes, .example = example, .run = run,
+};

@@ -17,12 +17,11 @@ enum { ADVISE_MAX_LATENCIES = 32, ADVISE_EXAMPLES = 20 };
 struct advise_asked {
 	const char *config, *dir; /* dir NULL: no draft */
 	struct rows_asked rows;
-	struct dataset_field fields[DATASET_MAX_FIELDS];
+	struct dataset_fields fields;
 	struct str latency_names[ADVISE_MAX_LATENCIES];
 	double latencies_ms[ADVISE_MAX_LATENCIES];
 	uint32_t latency_count;
-	int64_t output_tokens, wanted, seed;
-	double per_day; /* NAN: not said */
+	int64_t output_tokens, wanted, seed, per_day; /* per_day: of records; 0: not said */
 	bool force, json;
 };
 

@@ -5,113 +5,90 @@
 #include <stdlib.h>
 
 #include "worker/cli/calibrate.h"
-#include "worker/cli/calibrate_gain.h"
 #include "worker/cli/prices.h"
 #include "worker/lab/costs.h"
 
 enum { FOLDS = 5, MOST_FOLDS = 50, ROUTE_ROWS = 50 };
 
-static const char help[] =
-    "usage: pointsman calibrate -c FILE DATA GOAL [OPTION...]\n"
-    "\n"
+static const char usage[] = "-c FILE DATA GOAL [OPTION...]\n";
+static const char about[] =
     "Proposes thresholds for the stages that have some, as a unified diff of the policy file, and says what to expect of\n"
     "them on rows that they were not chosen on. Changes nothing by itself: apply the diff with `patch`, or say --write.\n"
     "Calls nobody, and needs no services and no secrets. DATA is as for `pointsman eval`; 500 to 1,000 rows are a start.\n"
-    "\n"
-    "One goal:\n"
-    "      --target-misroute X   decide as much as possible, with at most X (3% or 0.03) of what a stage decides wrong\n"
-    "      --target-share X      let the stages decide X of all rows, with as few misroutes as possible\n"
-    "      --minimise cost       as little cost of errors as possible; needs `costs` in the policy, or --costs\n"
-    "      --strong-share X, --target-quality X\n"
-    "                            for the difficulty stage, from judged answers: see calibrate --strong-share 30% --help\n"
-    "\n"
-    "  -c, --config FILE         the configuration, which names the policy\n"
-    "  -f, --field NAME=PATH     a field stands elsewhere: text=ticket.body, label=ticket.queue\n"
-    "      --costs FILE          what errors cost, in place of the policy's\n"
-    "      --folds N             parts that the rows are split into (5): each is decided by what the others chose\n"
-    "      --route-rows N        rows that a route needs for a threshold of its own (50); the others share one\n"
-    "      --limit N             only the first N rows\n"
-    "      --skip-bad            leave out rows that cannot be read, and count them; else the first one ends it\n"
-    "      --write               change the policy file; whole or not at all\n"
-    "      --json                one JSON object, with the curve of each stage's threshold\n"
-    "  -h, --help                this text\n"
-    "\n"
+    "For the difficulty stage, from judged answers: see pointsman calibrate --strong-share 30% --help\n";
+static const char notes[] =
     "A row never vouches for itself. One that is an example of the policy is compared with the other examples; one that a\n"
     "classifier was trained on is answered by classifiers trained on the other folds; rows of equal text are in one fold.\n"
     "Where the rows do not show that the goal is kept, a stage keeps its thresholds, and it is said what is missing.\n"
-    "Exit codes: 0 proposed, 4 nothing could be proposed, 3 configuration or data.\n"
-    "\n"
-    "example: pointsman calibrate -c pointsman.yaml tickets.jsonl --target-misroute 3% | tee proposal | patch -p0\n";
+    "Exit codes: 0 proposed, 4 nothing could be proposed, 3 configuration or data.\n";
+static const char example[] = "pointsman calibrate -c pointsman.yaml tickets.jsonl --target-misroute 3% | tee proposal | patch -p0\n";
 
-static int take_goal(const struct command *self, int c, struct calibrate_asked *asked)
+/* There is one goal. */
+static enum rc take_goal(struct calibrate_asked *asked, enum curve_goal_kind kind, struct err *err)
 {
 	if (asked->has_goal)
-		return cli_usage(self, "one goal at a time: --target-misroute, --target-share or --minimise cost");
+		return err_set(err, RC_BAD_INPUT, "one goal at a time: --target-misroute, --target-share or --minimise cost");
 	asked->has_goal = true;
-	if (c == 'M') {
-		asked->goal = (struct curve_goal){CURVE_COST, 0};
-		return strcmp(optarg, "cost") == 0 ? EXIT_DONE : cli_usage(self, "--minimise takes cost, not \"%s\"", optarg);
-	}
-	asked->goal.kind = c == 'm' ? CURVE_MISROUTE : CURVE_SHARE;
-	if (cli_share(optarg, &asked->goal.value) && asked->goal.value > 0 && asked->goal.value < 1)
-		return EXIT_DONE;
-	return cli_usage(self, "%s takes a share between 0 and 1, such as 3%% or 0.03, not \"%s\"", c == 'm' ? "--target-misroute" : "--target-share", optarg);
+	asked->goal = (struct curve_goal){kind, 0};
+	return RC_OK;
 }
 
-static int take_number(const struct command *self, const char *name, int64_t least, int64_t most, int64_t *ret)
+static enum rc take_share(struct calibrate_asked *asked, const char *name, const char *text, struct err *err)
 {
-	if (str_to_i64(str_of(optarg), ret) && *ret >= least && *ret <= most)
-		return EXIT_DONE;
-	return cli_usage(self, "%s takes %lld to %lld, not \"%s\"", name, (long long)least, (long long)most, optarg);
+	double *share = &asked->goal.value;
+	if (cli_share(text, share) && *share > 0 && *share < 1)
+		return RC_OK;
+	return err_set(err, RC_BAD_INPUT, "--%s takes a share between 0 and 1, such as 3%% or 0.03, not \"%s\"", name, text);
 }
 
-static int take(const struct command *self, int c, struct calibrate_asked *asked)
+static enum rc take_misroute(void *ctx, const char *text, struct err *err)
 {
-	switch (c) {
-	case 'c': asked->config = optarg; break;
-	case 'f':
-		if (cli_field(self, optarg, asked->fields, &asked->field_count) != EXIT_DONE)
-			return EXIT_USAGE;
-		break;
-	case 'm':
-	case 's':
-	case 'M': return take_goal(self, c, asked);
-	case 'k': return take_number(self, "--folds", 2, MOST_FOLDS, &asked->folds);
-	case 'r': return take_number(self, "--route-rows", 1, DATASET_MAX_ROWS, &asked->route_rows);
-	case 'l': return take_number(self, "--limit", 1, DATASET_MAX_ROWS, &asked->limit);
-	case 'o': asked->costs = optarg; break;
-	case 'b': asked->skip_bad = true; break;
-	case 'w': asked->write = true; break;
-	case 'j': asked->json = true; break;
-	}
-	return EXIT_DONE;
+	enum rc rc = take_goal(ctx, CURVE_MISROUTE, err);
+	return rc == RC_OK ? take_share(ctx, "target-misroute", text, err) : rc;
 }
 
-static int read_options(const struct command *self, int argc, char **argv, struct calibrate_asked *asked, bool *ret_done)
+static enum rc take_decided(void *ctx, const char *text, struct err *err)
 {
-	static const struct option longs[] = {
-	    {"config", required_argument, NULL, 'c'},          {"field", required_argument, NULL, 'f'},
-	    {"target-misroute", required_argument, NULL, 'm'}, {"target-share", required_argument, NULL, 's'},
-	    {"minimise", required_argument, NULL, 'M'},        {"minimize", required_argument, NULL, 'M'},
-	    {"costs", required_argument, NULL, 'o'},           {"folds", required_argument, NULL, 'k'},
-	    {"route-rows", required_argument, NULL, 'r'},      {"limit", required_argument, NULL, 'l'},
-	    {"skip-bad", no_argument, NULL, 'b'},              {"write", no_argument, NULL, 'w'},
-	    {"json", no_argument, NULL, 'j'},                  {"help", no_argument, NULL, 'h'},
-	    {0}};
-	int code = EXIT_DONE;
-	for (int c; (c = cli_option(self, argc, argv, "c:f:h", longs, &code)) != -1;) {
-		*ret_done = c == '?';
-		if (c != '?')
-			code = take(self, c, asked);
-		if (c == '?' || code != EXIT_DONE)
-			return code;
-	}
-	if (optind + 1 != argc)
-		return cli_usage(self, "one data set is needed: a file, or - for standard input");
-	asked->data = argv[optind];
+	enum rc rc = take_goal(ctx, CURVE_SHARE, err);
+	return rc == RC_OK ? take_share(ctx, "target-share", text, err) : rc;
+}
+
+static enum rc take_least(void *ctx, const char *text, struct err *err)
+{
+	if (strcmp(text, "cost") != 0)
+		return err_set(err, RC_BAD_INPUT, "--minimise takes cost, not \"%s\"", text);
+	return take_goal(ctx, CURVE_COST, err);
+}
+
+static bool read_options(const struct command *self, int argc, char **argv, struct calibrate_asked *asked, int *ret_code)
+{
+	const struct arg args[] = {
+		{.operand = &asked->data, .needed = CLI_DATA_NEEDED},
+		{.help = "One goal:"},
+		{0, "target-misroute", "X", "decide as much as possible, with at most X (3% or 0.03) of what a stage decides wrong", .take = take_misroute,
+		 .ctx = asked},
+		{0, "target-share", "X", "let the stages decide X of all rows, with as few misroutes as possible", .take = take_decided, .ctx = asked},
+		{0, "minimise", "cost", "as little cost of errors as possible; needs `costs` in the policy, or --costs", .take = take_least, .ctx = asked},
+		{0, "minimize", "cost", NULL, .take = take_least, .ctx = asked},
+		{.help = "And:"},
+		{'c', "config", "FILE", "the configuration, which names the policy", .text = &asked->config},
+		{'f', "field", "NAME=PATH", "a field stands elsewhere: text=ticket.body, label=ticket.queue", .take = cli_take_field, .ctx = &asked->fields},
+		{0, "costs", "FILE", "what errors cost, in place of the policy's", .text = &asked->costs},
+		{0, "folds", "N", "parts that the rows are split into; each is decided by what the others chose", .number = &asked->folds, .least = 2,
+		 .most = MOST_FOLDS},
+		{0, "route-rows", "N", "rows that a route needs for a threshold of its own; the others share one", .number = &asked->route_rows,
+		 .least = 1, .most = DATASET_MAX_ROWS},
+		{0, "limit", "N", "only the first N rows", .number = &asked->limit, .least = 1, .most = DATASET_MAX_ROWS},
+		{0, "skip-bad", NULL, CLI_SKIP_BAD_HELP, .flag = &asked->skip_bad},
+		{0, "write", NULL, "change the policy file; whole or not at all", .flag = &asked->write},
+		{0, "json", NULL, "one JSON object, with the curve of each stage's threshold", .flag = &asked->json},
+		{0},
+	};
+	if (!cli_args(self, args, argc, argv, ret_code))
+		return false;
 	if (!asked->has_goal)
-		return cli_usage(self, "a goal is needed: --target-misroute 3%%, --target-share 80%% or --minimise cost");
-	return EXIT_DONE;
+		*ret_code = cli_usage(self, "a goal is needed: --target-misroute 3%%, --target-share 80%% or --minimise cost");
+	return asked->has_goal;
 }
 
 static int prepare(struct calibrate_work *work)
@@ -192,11 +169,10 @@ static int run(const struct command *self, int argc, char **argv)
 {
 	struct calibrate_asked asked = {.folds = FOLDS, .route_rows = ROUTE_ROWS, .limit = -1};
 	struct settings settings;
-	bool done = false;
-	if (calibrate_gain_asked(argc, argv))
-		return calibrate_gain(argc, argv);
-	int code = read_options(self, argc, argv, &asked, &done);
-	if (code != EXIT_DONE || done)
+	int code = EXIT_DONE;
+	if (args_have(argc, argv, "--strong-share") || args_have(argc, argv, "--target-quality"))
+		return command_calibrate_gain.run(&command_calibrate_gain, argc, argv);
+	if (!read_options(self, argc, argv, &asked, &code))
 		return code;
 	code = cli_settings_no_secrets(self, asked.config, &settings);
 	if (code != EXIT_DONE)
@@ -207,4 +183,6 @@ static int run(const struct command *self, int argc, char **argv)
 }
 
 const struct command command_calibrate = {
-	.name = "calibrate", .summary = "propose thresholds from rows with labels", .help = help, .run = run};
+	.name = "calibrate", .summary = "propose thresholds from rows with labels", .usage = usage, .about = about,
+	.notes = notes, .example = example, .run = run,
+};

@@ -14,8 +14,7 @@ enum { MAX_POLICY_BYTES = 4 * 1024 * 1024 };
 
 struct calibrate_asked {
 	const char *config, *data, *costs;
-	struct dataset_field fields[DATASET_MAX_FIELDS];
-	uint32_t field_count;
+	struct dataset_fields fields;
 	struct curve_goal goal;
 	bool has_goal;
 	int64_t folds, route_rows, limit;

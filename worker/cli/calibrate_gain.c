@@ -4,8 +4,6 @@
  * The one idea: the rows that count are those that reach the stage, and that its model has not learned; of their scores and outcomes
  * every threshold's share, quality and cost are known.
  */
-#include "worker/cli/calibrate_gain.h"
-
 #include <math.h>
 #include <stdlib.h>
 
@@ -18,28 +16,13 @@
 
 enum { FIRST_ROWS = 1024, LEAST_ROWS = 100 };
 
-static const char help[] =
-    "usage: pointsman calibrate -c FILE DATA --strong-share X | --target-quality X [OPTION...]\n"
-    "\n"
+static const char usage[] = "-c FILE DATA --strong-share X | --target-quality X [OPTION...]\n";
+static const char about[] =
     "Proposes the threshold of the policy's difficulty stage, as a unified diff of the policy file, from rows with the judged\n"
     "answers of both models (as for `pointsman train --gain`). Rows that the model of gains was trained on prove nothing and\n"
-    "are left out: keep some apart. Rows that an earlier stage decides do not count. Calls nobody; changes nothing.\n"
-    "\n"
-    "      --strong-share X      send at most X (30% or 0.3) of the texts that reach the stage to the strong model\n"
-    "      --target-quality X    keep X (95% or 0.95) of the strong model's mean quality, with as few texts to it as possible\n"
-    "\n"
-    "  -c, --config FILE         the configuration, which names the policy\n"
-    "  -f, --field NAME=PATH     a field stands elsewhere: weak.quality=scores.small\n"
-    "      --skip-bad            leave out rows that cannot be read, and count them; else the first one ends it\n"
-    "      --write               change the policy file; whole or not at all\n"
-    "      --json                one JSON object, with the curve\n"
-    "  -h, --help                this text\n"
-    "\n"
-    "Exit codes: 0 proposed, 4 the goal is out of reach or there are fewer than 100 rows, 3 configuration or data.\n"
-    "\n"
-    "example: pointsman calibrate -c pointsman.yaml judged.jsonl --strong-share 30% | tee proposal | patch -p0\n";
-
-static const struct command self = {.name = "calibrate", .summary = "", .help = help, .run = NULL};
+    "are left out: keep some apart. Rows that an earlier stage decides do not count. Calls nobody; changes nothing.\n";
+static const char notes[] = "Exit codes: 0 proposed, 4 the goal is out of reach or there are fewer than 100 rows, 3 configuration or data.\n";
+static const char example[] = "pointsman calibrate -c pointsman.yaml judged.jsonl --strong-share 30% | tee proposal | patch -p0\n";
 
 struct work {
 	struct calibrate_asked asked;
@@ -302,71 +285,69 @@ static int calibrate_policy(struct work *w, const struct settings *settings, str
 }
 
 /* Above 0, at most 1. */
-static bool read_share(const char *text, double *ret)
+static enum rc take_share(double *share, const char *name, const char *text, struct err *err)
 {
-	return cli_share(text, ret) && *ret > 0 && *ret <= 1;
+	if (cli_share(text, share) && *share > 0 && *share <= 1)
+		return RC_OK;
+	return err_set(err, RC_BAD_INPUT, "--%s takes a share up to 1, such as 30%% or 0.3, not \"%s\"", name, text);
 }
 
-static int read_options(int argc, char **argv, struct work *w, struct data_rows *rows, bool *ret_done)
+static enum rc take_strong_share(void *ctx, const char *text, struct err *err)
 {
-	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},       {"field", required_argument, NULL, 'f'},
-	                                      {"strong-share", required_argument, NULL, 's'}, {"target-quality", required_argument, NULL, 'q'},
-	                                      {"skip-bad", no_argument, NULL, 'b'},           {"write", no_argument, NULL, 'w'},
-	                                      {"json", no_argument, NULL, 'j'},               {"help", no_argument, NULL, 'h'},
-	                                      {0}};
-	struct calibrate_asked *a = &w->asked;
-	int code = EXIT_DONE;
-	for (int c; (c = cli_option(&self, argc, argv, "c:f:h", longs, &code)) != -1;) {
-		*ret_done = c == '?';
-		if (c == '?')
-			return code;
-		if (c == 'c')
-			a->config = optarg;
-		else if (c == 'b')
-			rows->skip_bad = true;
-		else if (c == 'w')
-			a->write = true;
-		else if (c == 'j')
-			a->json = true;
-		else if (c == 'f' && cli_field(&self, optarg, a->fields, &a->field_count) != EXIT_DONE)
-			return EXIT_USAGE;
-		else if ((c == 's' || c == 'q') && !read_share(optarg, c == 's' ? &w->strong_share : &w->quality))
-			return cli_usage(&self, "%s takes a share up to 1, such as 30%% or 0.3, not \"%s\"", c == 's' ? "--strong-share" : "--target-quality", optarg);
-	}
-	if (optind + 1 != argc)
-		return cli_usage(&self, "one data set is needed: a file, or - for standard input");
-	if (isnan(w->strong_share) == isnan(w->quality))
-		return cli_usage(&self, "one goal at a time: --strong-share or --target-quality");
-	rows->path = a->data = argv[optind];
-	return EXIT_DONE;
+	return take_share(&((struct work *)ctx)->strong_share, "strong-share", text, err);
 }
 
-bool calibrate_gain_asked(int argc, char **argv)
+static enum rc take_quality(void *ctx, const char *text, struct err *err)
 {
-	for (int i = 1; i < argc; i++)
-		if (str_starts(str_of(argv[i]), STR("--strong-share")) || str_starts(str_of(argv[i]), STR("--target-quality")))
-			return true;
-	return false;
+	return take_share(&((struct work *)ctx)->quality, "target-quality", text, err);
 }
 
-int calibrate_gain(int argc, char **argv)
+static bool read_options(const struct command *self, int argc, char **argv, struct work *w, struct data_rows *rows, int *ret_code)
+{
+	struct calibrate_asked *asked = &w->asked;
+	const struct arg args[] = {
+		{.operand = &asked->data, .needed = CLI_DATA_NEEDED},
+		{0, "strong-share", "X", "send at most X (30% or 0.3) of the texts that reach the stage to the strong model", .take = take_strong_share,
+		 .ctx = w},
+		{0, "target-quality", "X", "keep X (95% or 0.95) of the strong model's mean quality, with as few texts to it as possible",
+		 .take = take_quality, .ctx = w},
+		{'c', "config", "FILE", "the configuration, which names the policy", .text = &asked->config},
+		{'f', "field", "NAME=PATH", "a field stands elsewhere: weak.quality=scores.small", .take = cli_take_field, .ctx = &asked->fields},
+		{0, "skip-bad", NULL, CLI_SKIP_BAD_HELP, .flag = &rows->skip_bad},
+		{0, "write", NULL, "change the policy file; whole or not at all", .flag = &asked->write},
+		{0, "json", NULL, "one JSON object, with the curve", .flag = &asked->json},
+		{0},
+	};
+	if (!cli_args(self, args, argc, argv, ret_code))
+		return false;
+	rows->path = asked->data;
+	bool one_goal = isnan(w->strong_share) != isnan(w->quality);
+	if (!one_goal)
+		*ret_code = cli_usage(self, "one goal at a time: --strong-share or --target-quality");
+	return one_goal;
+}
+
+static int run(const struct command *self, int argc, char **argv)
 {
 	struct work w = {.strong_share = NAN, .quality = NAN};
-	struct data_rows rows = {0};
+	struct data_rows rows = {.fields = &w.asked.fields};
 	struct settings settings;
-	bool done = false;
+	int code = EXIT_DONE;
+	if (!read_options(self, argc, argv, &w, &rows, &code))
+		return code;
 	arena_init(&w.base.arena, 1 << 20);
-	int code = read_options(argc, argv, &w, &rows, &done);
-	if (code == EXIT_DONE && !done && !outcome_rows_fields(w.asked.fields, &w.asked.field_count, w.asked.data, &w.base.arena))
-		code = cli_usage(&self, "there are too many --field options");
-	if (code == EXIT_DONE && !done)
-		code = cli_settings_no_secrets(&self, w.asked.config, &settings);
-	if (code == EXIT_DONE && !done) {
-		rows.fields = w.asked.fields;
-		rows.field_count = w.asked.field_count;
+	if (!outcome_rows_fields(&w.asked.fields, w.asked.data, &w.base.arena))
+		code = cli_usage(self, "there are too many --field options");
+	if (code == EXIT_DONE)
+		code = cli_settings_no_secrets(self, w.asked.config, &settings);
+	if (code == EXIT_DONE) {
 		code = calibrate_policy(&w, &settings, &rows);
 		settings_free(&settings);
 	}
 	arena_free(&w.base.arena);
 	return code;
 }
+
+const struct command command_calibrate_gain = {
+	.name = "calibrate", .usage = usage, .about = about, .notes = notes, .example = example, .run = run,
+};

@@ -142,7 +142,7 @@ int calibrate_read(struct calibrate_work *work)
 {
 	struct err err;
 	struct dataset *ds = NULL;
-	if (dataset_open(work->asked->data, work->asked->fields, work->asked->field_count, &ds, &err) != RC_OK)
+	if (dataset_open(work->asked->data, work->asked->fields.items, work->asked->fields.count, &ds, &err) != RC_OK)
 		return cli_fail(&err, EXIT_CONFIG);
 	struct route_scratch *scratch = route_scratch_new(work->policy);
 	int code = read_rows(work, ds, scratch);

@@ -13,18 +13,9 @@
 
 enum { TIMEOUT_MS = 10000, REGISTRY_MAX_BODY = 1 << 20 };
 
-static const char help[] =
-    "usage: pointsman check-config -c FILE [--connect [--spend]]\n"
-    "\n"
-    "Reads the configuration and its policy and says what is wrong, with file, line and column.\n"
-    "\n"
-    "  -c, --config FILE   the configuration\n"
-    "      --connect       also asks the brokers (with a real, empty transaction), looks for each topic, and\n"
-    "                      asks Redis and the schema registry\n"
-    "      --spend         with --connect: also calls each model for one token\n"
-    "  -h, --help          this text\n"
-    "\n"
-    "example: pointsman check-config -c triage/pointsman.yaml --connect\n";
+static const char usage[] = "-c FILE [--connect [--spend]]\n";
+static const char about[] = "Reads the configuration and its policy and says what is wrong, with file, line and column.\n";
+static const char example[] = "pointsman check-config -c triage/pointsman.yaml --connect\n";
 
 struct asked {
 	const char *config;
@@ -179,21 +170,17 @@ static int check(const struct asked *asked, const struct settings *settings)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {{"config", required_argument, NULL, 'c'}, {"connect", no_argument, NULL, 'n'},
-	                                      {"spend", no_argument, NULL, 's'},        {"help", no_argument, NULL, 'h'},
-	                                      {0}};
 	struct asked asked = {0};
+	const struct arg args[] = {
+		{'c', "config", "FILE", "the configuration", .text = &asked.config},
+		{0, "connect", NULL, "also asks the brokers (with a real, empty transaction), looks for each topic, and asks Redis and the schema registry",
+		 .flag = &asked.connect},
+		{0, "spend", NULL, "with --connect: also calls each model for one token", .flag = &asked.spend},
+		{0},
+	};
 	int code = EXIT_DONE;
-	for (int c; (c = cli_option(self, argc, argv, "c:h", longs, &code)) != -1;) {
-		switch (c) {
-		case 'c': asked.config = optarg; break;
-		case 'n': asked.connect = true; break;
-		case 's': asked.spend = true; break;
-		default: return code;
-		}
-	}
-	if (optind < argc)
-		return cli_usage(self, "unexpected argument \"%s\"", argv[optind]);
+	if (!cli_args(self, args, argc, argv, &code))
+		return code;
 	if (asked.spend && !asked.connect)
 		return cli_usage(self, "--spend goes with --connect");
 	struct settings settings;
@@ -206,4 +193,6 @@ static int run(const struct command *self, int argc, char **argv)
 }
 
 const struct command command_check_config = {
-	.name = "check-config", .summary = "say what is wrong with a configuration", .help = help, .run = run};
+	.name = "check-config", .summary = "say what is wrong with a configuration", .usage = usage, .about = about,
+	.example = example, .run = run,
+};

@@ -23,19 +23,47 @@ int cli_usage(const struct command *self, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
-int cli_option(const struct command *self, int argc, char **argv, const char *shorts, const struct option *longs, int *ret_code)
+/* Each line with a head of its own, or with as much space. */
+static void print_lines(const char *lines, const char *first, const char *others)
 {
-	int c = getopt_long(argc, argv, shorts, longs, NULL);
-	if (c == 'h') {
-		fputs(self->help, stdout);
-		*ret_code = EXIT_DONE;
-		return '?';
+	const char *head = first;
+	for (const char *end; *lines != '\0'; lines = end) {
+		end = strchr(lines, '\n') + 1; /* each ends so */
+		printf("%s%s%.*s", head, *lines != '\n' ? " " : "", (int)(end - lines), lines);
+		head = others;
 	}
-	if (c == '?') {
-		fprintf(stderr, "Try: pointsman %s --help\n", self->name);
-		*ret_code = EXIT_USAGE;
+}
+
+static void print_help(const struct command *self, const struct arg *args)
+{
+	struct arena arena;
+	struct buf rows;
+	arena_init(&arena, 8192);
+	buf_init(&rows, &arena, 4096);
+	args_write_help(args, &rows);
+	const char *first = arena_printf(&arena, "usage: pointsman %s", self->name).data;
+	const char *others = arena_printf(&arena, "       pointsman %s", self->name).data;
+	print_lines(self->usage, first, others);
+	printf("\n%s\n%.*s\n", self->about, STR_ARG(buf_view(&rows)));
+	if (self->notes != NULL)
+		printf("%s\n", self->notes);
+	print_lines(self->example, "example:", "        ");
+	arena_free(&arena);
+}
+
+bool cli_args(const struct command *self, const struct arg *args, int argc, char **argv, int *ret_code)
+{
+	struct err err;
+	bool help = false;
+	if (args_read(args, argc, argv, clock_wall_ms(), &help, &err) != RC_OK) {
+		*ret_code = cli_usage(self, "%s", err.text);
+		return false;
 	}
-	return c;
+	if (!help)
+		return true;
+	print_help(self, args);
+	*ret_code = EXIT_DONE;
+	return false;
 }
 
 int cli_fail(const struct err *err, int code)
@@ -77,11 +105,12 @@ int cli_policy(const struct command *self, const char *config, struct settings *
 	return code;
 }
 
-int cli_field(const struct command *self, const char *text, struct dataset_field *fields, uint32_t *count)
+enum rc cli_take_field(void *ctx, const char *text, struct err *err)
 {
-	if (*count == DATASET_MAX_FIELDS || !dataset_field_read(text, &fields[(*count)++]))
-		return cli_usage(self, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, text);
-	return EXIT_DONE;
+	struct dataset_fields *fields = ctx;
+	if (fields->count == DATASET_MAX_FIELDS || !dataset_field_read(text, &fields->items[fields->count++]))
+		return err_set(err, RC_BAD_INPUT, "--field takes NAME=PATH, at most %d of them, not \"%s\"", DATASET_MAX_FIELDS, text);
+	return RC_OK;
 }
 
 bool cli_share(const char *text, double *ret)

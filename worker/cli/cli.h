@@ -6,9 +6,9 @@
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
 
-#include <getopt.h>
 #include <stdio.h>
 
+#include "worker/cli/args.h"
 #include "worker/job/settings.h"
 #include "worker/lab/dataset.h"
 #include "worker/lab/stats.h"
@@ -19,16 +19,26 @@ enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 3
 struct command {
 	const char *name;
 	const char *summary; /* one line for the list */
-	const char *help;    /* whole text of --help, with an example */
+	/* For --help, which has its options from the table that run gives to cli_args. Lines end in "\n". */
+	const char *usage;   /* what stands behind the name; a line a way of calling it */
+	const char *about;   /* above the options */
+	const char *notes;   /* below them; NULL: none */
+	const char *example; /* a line a command */
 	int (*run)(const struct command *self, int argc, char **argv); /* argv[0] is the command's name; an exit_code */
 };
 extern const struct command command_run, command_check_config, command_explain, command_topics, command_audit, command_demo,
     command_config, command_redrive, command_version, command_eval, command_train, command_calibrate, command_judge, command_label, command_sample,
     command_import, command_embed, command_advise;
+extern const struct command command_train_groups, command_train_gain, command_calibrate_gain; /* those call them */
 
-/* getopt_long with the project's manners: --help prints and ends (*ret_code EXIT_DONE), an unknown option points to --help
- * (EXIT_USAGE). Returns the option's val, -1 at the end, or '?' when *ret_code says how to end. */
-int cli_option(const struct command *self, int argc, char **argv, const char *shorts, const struct option *longs, int *ret_code);
+/* What several tables say alike. */
+#define CLI_DATA_NEEDED "one data set is needed: a file, or - for standard input"
+#define CLI_MOMENT_HELP "only a topic's records from then on: 2h, 7d (ago), 2026-11-20, 2026-11-20T08:00+01:00"
+#define CLI_SKIP_BAD_HELP "leave out rows that cannot be read, and count them; else the first one ends it"
+enum { CLI_MOST_SEED = 1000000000 };
+
+/* Reads the arguments. false: it ends here, with *ret_code: --help was printed, or it was said what is wrong. */
+bool cli_args(const struct command *self, const struct arg *args, int argc, char **argv, int *ret_code);
 /* Prints "pointsman COMMAND: ..." and how to get help; EXIT_USAGE. */
 int cli_usage(const struct command *self, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Prints the error's text; returns code. */
@@ -40,8 +50,8 @@ int cli_settings(const struct command *self, const char *path, struct settings *
 int cli_settings_no_secrets(const struct command *self, const char *path, struct settings *ret);
 /* The configuration, so read, and its policy. config NULL: neither, and EXIT_DONE. Free both in any case. */
 int cli_policy(const struct command *self, const char *config, struct settings *ret_settings, struct policy **ret_policy);
-/* --field NAME=PATH: one more of at most DATASET_MAX_FIELDS; EXIT_DONE, or EXIT_USAGE after saying so. */
-int cli_field(const struct command *self, const char *text, struct dataset_field *fields, uint32_t *count);
+/* For a table of arguments: one more --field NAME=PATH; ctx: struct dataset_fields. */
+enum rc cli_take_field(void *ctx, const char *text, struct err *err);
 bool cli_share(const char *text, double *ret); /* "3%" or "0.03"; its bounds are the caller's */
 
 /* A member: the share with its interval, hits and rows. */

@@ -3,16 +3,9 @@
  */
 #include "worker/cli/cli.h"
 
-static const char help[] =
-    "usage: pointsman config --example | --reference | --schema | -c FILE\n"
-    "\n"
-    "      --example       an example configuration, every option with its default\n"
-    "      --reference     the reference as Markdown\n"
-    "      --schema        a JSON Schema for editors\n"
-    "  -c, --config FILE   the effective configuration of FILE, secrets hidden\n"
-    "  -h, --help          this text\n"
-    "\n"
-    "example: pointsman config --example > pointsman.yaml\n";
+static const char usage[] = "--example | --reference | --schema | -c FILE\n";
+static const char about[] = "Prints what the tables of options say of themselves, or what a configuration comes to.\n";
+static const char example[] = "pointsman config --example > pointsman.yaml\n";
 
 static int print_effective(const struct command *self, const char *path, struct buf *out)
 {
@@ -27,37 +20,41 @@ static int print_effective(const struct command *self, const char *path, struct 
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {{"example", no_argument, NULL, 'e'}, {"reference", no_argument, NULL, 'r'},
-	                                      {"schema", no_argument, NULL, 's'},  {"config", required_argument, NULL, 'c'},
-	                                      {"help", no_argument, NULL, 'h'},    {0}};
-	int code = EXIT_DONE, what = 0;
+	bool example_asked = false, reference = false, schema = false;
 	const char *path = NULL;
-	for (int c; (c = cli_option(self, argc, argv, "c:h", longs, &code)) != -1;) {
-		if (c == '?')
-			return code;
-		if (c == 'c')
-			path = optarg;
-		if (what != 0 && what != c)
-			return cli_usage(self, "one of --example, --reference, --schema and -c at a time");
-		what = c;
-	}
-	if (optind < argc)
-		return cli_usage(self, "unexpected argument \"%s\"", argv[optind]);
+	const struct arg args[] = {
+		{0, "example", NULL, "an example configuration, every option with its default", .flag = &example_asked},
+		{0, "reference", NULL, "the reference as Markdown", .flag = &reference},
+		{0, "schema", NULL, "a JSON Schema for editors", .flag = &schema},
+		{'c', "config", "FILE", "the effective configuration of FILE, secrets hidden", .text = &path},
+		{0},
+	};
+	int code = EXIT_DONE;
+	if (!cli_args(self, args, argc, argv, &code))
+		return code;
+	int count = example_asked + reference + schema + (path != NULL);
+	if (count != 1)
+		return cli_usage(self, count == 0 ? "say what to print: --example, --reference, --schema or -c FILE"
+		                                  : "one of --example, --reference, --schema and -c at a time");
 	struct arena arena;
 	struct buf out;
 	arena_init(&arena, 64 * 1024);
 	buf_init(&out, &arena, 0);
-	switch (what) {
-	case 'e': settings_write_example(&out); break;
-	case 'r': settings_write_reference(&out); break;
-	case 's': settings_write_schema(&out); break;
-	case 'c': code = print_effective(self, path, &out); break;
-	default: code = cli_usage(self, "say what to print: --example, --reference, --schema or -c FILE"); break;
-	}
+	if (example_asked)
+		settings_write_example(&out);
+	else if (reference)
+		settings_write_reference(&out);
+	else if (schema)
+		settings_write_schema(&out);
+	else
+		code = print_effective(self, path, &out);
 	if (code == EXIT_DONE)
-		fwrite(out.data != NULL ? out.data : "", 1, out.len, stdout);
+		fwrite(out.data != NULL ? out.data : "", 1, out.len, stdout); /* main looks at the stream's state */
 	arena_free(&arena);
 	return code;
 }
 
-const struct command command_config = {.name = "config", .summary = "print an example, the reference or the schema", .help = help, .run = run};
+const struct command command_config = {
+	.name = "config", .summary = "print an example, the reference or the schema", .usage = usage, .about = about,
+	.example = example, .run = run,
+};

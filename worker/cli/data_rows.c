@@ -67,7 +67,7 @@ int data_rows_read(struct data_rows *rows)
 	struct cli_progress bar;
 	struct err err;
 	int code = EXIT_DONE;
-	if (dataset_open(rows->path, rows->fields, rows->field_count, &ds, &err) != RC_OK)
+	if (dataset_open(rows->path, rows->fields->items, rows->fields->count, &ds, &err) != RC_OK)
 		return cli_fail(&err, EXIT_CONFIG);
 	arena_init(&arena, 65536);
 	if (rows->bar != NULL)

@@ -11,8 +11,7 @@
 
 struct data_rows {
 	const char *path;
-	const struct dataset_field *fields;
-	uint32_t field_count;
+	const struct dataset_fields *fields;
 	bool skip_bad;   /* leave out what is wrong, and count it; else the first one ends it */
 	bool quiet;      /* rows' faults were said in an earlier reading */
 	const char *bar; /* what is done, for a bar over the file's bytes; NULL: none */

@@ -15,32 +15,22 @@
 #include "worker/engine/engine.h"
 #include "worker/stream/plain.h"
 
-enum { DEFAULT_RECORDS = 2000, MOST_RECORDS = 50000, DEFAULT_KILLS = 5, MOST_KILLS = 1000, PATIENCE_US = 120 * 1000000, FLUSH_MS = 30000, DRAIN_US = 10 * 1000000 };
+enum { DEFAULT_RECORDS = 2000, MOST_RECORDS = 50000, DEFAULT_KILLS = 5, MOST_KILLS = 1000, NOT_SAID = -1,
+       PATIENCE_US = 120 * 1000000, FLUSH_MS = 30000, DRAIN_US = 10 * 1000000 };
 
-static const char help[] =
-    "usage: pointsman demo [--records N] [--json] [--serve] [--data DIR]\n"
-    "       pointsman demo --kill [--brokers HOST:PORT] [--records N] [--kills K] [--instance] [--json] [--keep]\n"
-    "\n"
+static const char usage[] =
+    "[--records N] [--json] [--serve] [--data DIR]\n"
+    "--kill [--brokers HOST:PORT] [--records N] [--kills K] [--instance] [--json] [--keep]\n";
+static const char about[] =
     "Routes invented tickets, chat messages and documents with the real engine, on a Kafka in memory and\n"
     "simulated models, and shows who went where, why, and what was saved.\n"
     "\n"
-    "      --records N   how many records (2,000)\n"
-    "      --json        one JSON object instead of the table\n"
-    "      --serve       stay up afterwards, with the status page, until Ctrl-C\n"
-    "      --data DIR    the folder with pointsman.yaml, policy.yaml and prompts.jsonl\n"
-    "\n"
     "With --kill: three workers on a real broker, killed with SIGKILL again and again, and then the books over the\n"
     "topics: in, out, lost, twice, repeated calls, longest pause. Makes topics of its own and deletes them.\n"
-    "Exit code 4: the promise of delivery is broken; 1: it could not be shown.\n"
-    "\n"
-    "      --kill        do that\n"
-    "      --brokers B   a real broker (the environment's KAFKA_BROKERS, else localhost:9092)\n"
-    "      --kills K     how many kills (5)\n"
-    "      --instance    the workers are static members of their group: shorter pauses\n"
-    "      --keep        leave the topics\n"
-    "  -h, --help        this text\n"
-    "\n"
-    "example: pointsman demo --serve\n";
+    "Exit code 4: the promise of delivery is broken; 1: it could not be shown.\n";
+static const char example[] =
+    "pointsman demo --serve\n"
+    "pointsman demo --kill --brokers localhost:9092\n";
 
 struct asked {
 	int64_t records, kills;
@@ -215,44 +205,43 @@ static int act_with_kills(const struct command *self, const struct asked *asked)
 	                                                 .instance = asked->instance, .json = asked->json, .keep = asked->keep});
 }
 
-static const struct option longs[] = {
-	{"records", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},  {"serve", no_argument, NULL, 's'},
-	{"data", required_argument, NULL, 'd'},    {"kill", no_argument, NULL, 'k'},  {"brokers", required_argument, NULL, 'b'},
-	{"kills", required_argument, NULL, 'K'},   {"instance", no_argument, NULL, 'i'}, {"keep", no_argument, NULL, 'e'},
-	{"help", no_argument, NULL, 'h'},          {0},
-};
+/* An option that was given and says nothing without --kill; NULL: none. */
+static const char *of_kill(const struct asked *asked)
+{
+	return asked->brokers != NULL     ? "--brokers"
+	       : asked->kills != NOT_SAID ? "--kills"
+	       : asked->instance          ? "--instance"
+	       : asked->keep              ? "--keep"
+	                                  : NULL;
+}
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct asked asked = {.records = DEFAULT_RECORDS, .kills = DEFAULT_KILLS};
-	const char *of_kill = NULL; /* an option that needs --kill */
+	struct asked asked = {.records = DEFAULT_RECORDS, .kills = NOT_SAID};
+	const struct arg args[] = {
+		{0, "records", "N", "how many records", .number = &asked.records, .least = 1, .most = MOST_RECORDS},
+		{0, "json", NULL, "one JSON object instead of the table", .flag = &asked.json},
+		{0, "serve", NULL, "stay up afterwards, with the status page, until Ctrl-C", .flag = &asked.serve},
+		{0, "data", "DIR", "the folder with pointsman.yaml, policy.yaml and prompts.jsonl", .text = &asked.data},
+		{0, "kill", NULL, "show the promise of delivery, on a real broker", .flag = &asked.kill},
+		{.help = "With --kill:"},
+		{0, "brokers", "HOST:PORT", "a real broker (the environment's KAFKA_BROKERS, else localhost:9092)", .text = &asked.brokers},
+		{0, "kills", "K", "how many kills (5)", .number = &asked.kills, .most = MOST_KILLS},
+		{0, "instance", NULL, "the workers are static members of their group: shorter pauses", .flag = &asked.instance},
+		{0, "keep", NULL, "leave the topics", .flag = &asked.keep},
+		{0},
+	};
 	int code = EXIT_DONE;
-	for (int c; (c = cli_option(self, argc, argv, "h", longs, &code)) != -1;) {
-		switch (c) {
-		case 'n':
-			if (!str_to_i64(str_of(optarg), &asked.records) || asked.records < 1 || asked.records > MOST_RECORDS)
-				return cli_usage(self, "--records takes 1 to %d, not \"%s\"", MOST_RECORDS, optarg);
-			break;
-		case 'K':
-			if (!str_to_i64(str_of(optarg), &asked.kills) || asked.kills < 0 || asked.kills > MOST_KILLS)
-				return cli_usage(self, "--kills takes 0 to %d, not \"%s\"", MOST_KILLS, optarg);
-			of_kill = "--kills";
-			break;
-		case 'b': asked.brokers = optarg, of_kill = "--brokers"; break;
-		case 'i': asked.instance = true, of_kill = "--instance"; break;
-		case 'e': asked.keep = true, of_kill = "--keep"; break;
-		case 'k': asked.kill = true; break;
-		case 'j': asked.json = true; break;
-		case 's': asked.serve = true; break;
-		case 'd': asked.data = optarg; break;
-		default: return code;
-		}
-	}
-	if (optind < argc)
-		return cli_usage(self, "unexpected argument \"%s\"", argv[optind]);
-	if (of_kill != NULL && !asked.kill)
-		return cli_usage(self, "%s goes with --kill", of_kill);
+	if (!cli_args(self, args, argc, argv, &code))
+		return code;
+	if (!asked.kill && of_kill(&asked) != NULL)
+		return cli_usage(self, "%s goes with --kill", of_kill(&asked));
+	if (asked.kills == NOT_SAID)
+		asked.kills = DEFAULT_KILLS;
 	return asked.kill ? act_with_kills(self, &asked) : act(self, &asked);
 }
 
-const struct command command_demo = {.name = "demo", .summary = "show the worker at work, without a broker or a model", .help = help, .run = run};
+const struct command command_demo = {
+	.name = "demo", .summary = "show the worker at work, without a broker or a model", .usage = usage, .about = about,
+	.example = example, .run = run,
+};

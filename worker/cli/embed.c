@@ -11,40 +11,18 @@
 #include "common/json.h"
 #include "worker/route/route.h"
 
-static const char help[] =
-    "usage: pointsman embed DATA [-c FILE] [-o FILE] [--near-duplicates COSINE] [OPTION...]\n"
-    "       pointsman embed -c FILE --from-topic TOPIC --to-topic TOPIC [OPTION...]\n"
-    "\n"
+static const char usage[] =
+    "DATA [-c FILE] [-o FILE] [--near-duplicates COSINE] [OPTION...]\n"
+    "-c FILE --from-topic TOPIC --to-topic TOPIC [OPTION...]\n";
+static const char about[] =
     "Computes embeddings ahead, with the table in this program: the vectors that the outlier stage computes, and with the\n"
     "same number of windows (1 by default there) the semantic stage; `embedder: given` then decides alike. Nothing is\n"
-    "called, but by --remote.\n"
-    "\n"
-    "A data set (JSON Lines, CSV with a header, or - for standard input; field text, prompt or messages) becomes one\n"
-    "line a row: {\"id\": ..., \"embedding\": [...]}; null where a text has no word that the table knows.\n"
-    "\n"
-    "  -c, --config FILE        read the texts as this configuration's policy does (text.use, strip, max_chars)\n"
-    "      --static             without a configuration: the last user message, whole (the default)\n"
-    "      --remote MODEL       by an embedding model of the configuration, one call a row; guards hold here as well\n"
-    "  -f, --field NAME=PATH    a field stands elsewhere: text=ticket.body, id=ticket.number\n"
-    "  -o, --out FILE           instead of standard output; written whole or not at all\n"
-    "      --base64             each vector as base64 of little-endian floats: a third of the size\n"
-    "      --windows N          of texts longer than some 200 words: 3 are head, middle, tail (3); 1 reads the head only\n"
-    "      --near-duplicates C  list rows whose cosine to an earlier row is at least C (0.95), and the calls that asking\n"
-    "                           once for each group would save; vectors are then written only with --out\n"
-    "      --model NAME         whose price is counted (the policy's baseline, or the first model)\n"
-    "      --json               the groups as one JSON object, all of them\n"
-    "      --skip-bad           leave out rows that cannot be read, and count them; else the first one ends it\n"
-    "\n"
+    "called, but by --remote.\n";
+static const char notes[] =
     "A topic's records are copied with the field `embedding` filled, every other byte of them, keys and headers as they\n"
     "are; JSON and Avro, where the schema has such a field. Records that have an embedding, and those that cannot be\n"
-    "read, are copied as they are. Each is copied once, whatever dies: run it again, and it goes on where it was.\n"
-    "\n"
-    "      --from-topic TOPIC   up to the end that stands when it begins\n"
-    "      --to-topic TOPIC     another topic, which exists\n"
-    "      --again              from the beginning, whatever earlier runs have copied\n"
-    "  -h, --help               this text\n"
-    "\n"
-    "example: pointsman embed backlog.jsonl -f text=body --near-duplicates 0.95 -o vectors.jsonl\n";
+    "read, are copied as they are. Each is copied once, whatever dies: run it again, and it goes on where it was.\n";
+static const char example[] = "pointsman embed backlog.jsonl -f text=body --near-duplicates 0.95 -o vectors.jsonl\n";
 
 struct work {
 	const struct embed_asked *asked;
@@ -202,18 +180,18 @@ static int with_config(const struct command *self, struct embed_asked *asked)
 }
 
 /* What does not go together; EXIT_DONE: all does. */
-static int check(const struct command *self, const struct embed_asked *asked, bool bare, int words)
+static int check(const struct command *self, const struct embed_asked *asked, bool bare)
 {
 	bool topic = asked->from_topic != NULL || asked->to_topic != NULL;
 	if (bare && asked->config != NULL)
 		return cli_usage(self, "--static reads texts without a configuration, and -c names one");
 	if (topic && (asked->from_topic == NULL || asked->to_topic == NULL || asked->config == NULL))
 		return cli_usage(self, "from a topic into a topic: -c FILE, --from-topic and --to-topic are needed");
-	if (topic && (words != 0 || asked->near > 0 || asked->out != NULL))
+	if (topic && (asked->rows.data != NULL || asked->near > 0 || asked->out != NULL))
 		return cli_usage(self, "a topic's records go into a topic: no data set, --out or --near-duplicates with it");
 	if (topic && strcmp(asked->from_topic, asked->to_topic) == 0)
 		return cli_usage(self, "the two topics must not be the same: it would read what it writes");
-	if (!topic && words != 1)
+	if (!topic && asked->rows.data == NULL)
 		return cli_usage(self, "one data set is needed: a file, or - for standard input; or --from-topic and --to-topic");
 	if (asked->remote != NULL && asked->config == NULL)
 		return cli_usage(self, "--remote names a model of a configuration: -c FILE is needed");
@@ -222,57 +200,55 @@ static int check(const struct command *self, const struct embed_asked *asked, bo
 	return EXIT_DONE;
 }
 
+static enum rc take_near(void *ctx, const char *text, struct err *err)
+{
+	double *near = ctx;
+	if (str_to_double(str_of(text), near) && *near > 0 && *near <= 1)
+		return RC_OK;
+	return err_set(err, RC_BAD_INPUT, "--near-duplicates takes a cosine above 0, up to 1, not \"%s\"", text);
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"config", required_argument, NULL, 'c'}, {"static", no_argument, NULL, 's'},        {"field", required_argument, NULL, 'f'},
-		{"out", required_argument, NULL, 'o'},    {"base64", no_argument, NULL, '6'},        {"windows", required_argument, NULL, 'w'},
-		{"model", required_argument, NULL, 'm'},  {"json", no_argument, NULL, 'j'},          {"near-duplicates", required_argument, NULL, 'n'},
-		{"skip-bad", no_argument, NULL, 'b'},     {"from-topic", required_argument, NULL, 'F'}, {"to-topic", required_argument, NULL, 'T'},
-		{"again", no_argument, NULL, 'a'},        {"remote", required_argument, NULL, 'r'},  {"help", no_argument, NULL, 'h'},
-		{0}};
-	struct embed_asked asked = {0};
+	struct embed_asked asked = {.rows = {.windows = DOCUMENT_WINDOWS}};
 	struct row_vectors *rows = &asked.rows;
-	int64_t windows = DOCUMENT_WINDOWS;
 	bool bare = false;
+	const struct arg args[] = {
+		{.operand = &rows->data},
+		{.help = "A data set (JSON Lines, CSV with a header, or - for standard input; field text, prompt or messages) becomes one\n"
+		         "line a row: {\"id\": ..., \"embedding\": [...]}; null where a text has no word that the table knows."},
+		{'c', "config", "FILE", "read the texts as this configuration's policy does (text.use, strip, max_chars)", .text = &asked.config},
+		{0, "static", NULL, "without a configuration: the last user message, whole (the default)", .flag = &bare},
+		{0, "remote", "MODEL", "by an embedding model of the configuration, one call a row; guards hold here as well", .text = &asked.remote},
+		{'f', "field", "NAME=PATH", "a field stands elsewhere: text=ticket.body, id=ticket.number", .take = cli_take_field, .ctx = &asked.fields},
+		{'o', "out", "FILE", "instead of standard output; written whole or not at all", .text = &asked.out},
+		{0, "base64", NULL, "each vector as base64 of little-endian floats: a third of the size", .flag = &asked.base64},
+		{0, "windows", "N", "of texts longer than some 200 words: 3 are head, middle, tail; 1 reads the head only", .number = &rows->windows,
+		 .least = 1, .most = DOCUMENT_MAX_WINDOWS},
+		{0, "near-duplicates", "C", "list rows whose cosine to an earlier row is at least C (0.95), and the calls that asking once for each group "
+		 "would save; vectors are then written only with --out", .take = take_near, .ctx = &asked.near},
+		{0, "model", "NAME", "whose price is counted (the policy's baseline, or the first model)", .text = &asked.model},
+		{0, "json", NULL, "the groups as one JSON object, all of them", .flag = &asked.json},
+		{0, "skip-bad", NULL, CLI_SKIP_BAD_HELP, .flag = &rows->skip_bad},
+		{.help = "From a topic into a topic:"},
+		{0, "from-topic", "TOPIC", "up to the end that stands when it begins", .text = &asked.from_topic},
+		{0, "to-topic", "TOPIC", "another topic, which exists", .text = &asked.to_topic},
+		{0, "again", NULL, "from the beginning, whatever earlier runs have copied", .flag = &asked.again},
+		{0},
+	};
 	int code = EXIT_DONE;
-	for (int c; (c = cli_option(self, argc, argv, "c:f:o:h", longs, &code)) != -1;) {
-		switch (c) {
-		case 'c': asked.config = optarg; break;
-		case 's': bare = true; break;
-		case 'o': asked.out = optarg; break;
-		case '6': asked.base64 = true; break;
-		case 'm': asked.model = optarg; break;
-		case 'j': asked.json = true; break;
-		case 'b': rows->skip_bad = true; break;
-		case 'F': asked.from_topic = optarg; break;
-		case 'T': asked.to_topic = optarg; break;
-		case 'a': asked.again = true; break;
-		case 'r': asked.remote = optarg; break;
-		case 'w':
-			if (!str_to_i64(str_of(optarg), &windows) || windows < 1 || windows > DOCUMENT_MAX_WINDOWS)
-				return cli_usage(self, "--windows takes 1 to %d, not \"%s\"", DOCUMENT_MAX_WINDOWS, optarg);
-			break;
-		case 'n':
-			if (!str_to_double(str_of(optarg), &asked.near) || !(asked.near > 0 && asked.near <= 1))
-				return cli_usage(self, "--near-duplicates takes a cosine above 0, up to 1, not \"%s\"", optarg);
-			break;
-		case 'f':
-			if (cli_field(self, optarg, asked.fields, &rows->field_count) != EXIT_DONE)
-				return EXIT_USAGE;
-			break;
-		default: return code;
-		}
-	}
-	code = check(self, &asked, bare, argc - optind);
+	if (!cli_args(self, args, argc, argv, &code))
+		return code;
+	code = check(self, &asked, bare);
 	if (code != EXIT_DONE)
 		return code;
-	rows->windows = (uint32_t)windows;
-	rows->fields = asked.fields;
+	rows->fields = &asked.fields;
 	if (asked.from_topic != NULL)
 		return embed_topic(self, &asked);
-	rows->data = argv[optind];
 	return asked.config != NULL ? with_config(self, &asked) : embed_rows(&asked, NULL);
 }
 
-const struct command command_embed = {.name = "embed", .summary = "embeddings computed ahead, and near duplicates", .help = help, .run = run};
+const struct command command_embed = {
+	.name = "embed", .summary = "embeddings computed ahead, and near duplicates", .usage = usage, .about = about,
+	.notes = notes, .example = example, .run = run,
+};

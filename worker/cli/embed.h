@@ -12,7 +12,7 @@ struct embed_asked {
 	const char *config, *out, *model; /* model: whose price repeats are counted at; NULL: the policy's baseline, or the first */
 	const char *from_topic, *to_topic;
 	const char *remote; /* name of the model that embeds; NULL: the table */
-	struct dataset_field fields[DATASET_MAX_FIELDS];
+	struct dataset_fields fields;
 	double near; /* 0: not asked for */
 	bool base64, json, again;
 	struct row_vectors rows;

@@ -59,7 +59,7 @@ static enum rc fill(struct work *w, struct job *job, struct arena *arena, struct
 	const float *vector = NULL;
 	if (w->asked->remote != NULL)
 		rc = embed_remote_vector(&w->remote, job, &vector, err);
-	else if (document_embed(w->model, route_text(w->policy, job), w->asked->rows.windows, w->vector))
+	else if (document_embed(w->model, route_text(w->policy, job), (uint32_t)w->asked->rows.windows, w->vector))
 		vector = w->vector;
 	if (rc != RC_OK)
 		return rc;

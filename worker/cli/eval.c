@@ -11,44 +11,21 @@
 
 enum { SLICE_ROWS = 30, WORST = 10, MOST_WORST = 1000, ASKING_THREADS = 16 };
 
-static const char help[] =
-    "usage: pointsman eval -c FILE DATA [OPTION...]\n"
-    "\n"
+static const char usage[] = "-c FILE DATA [OPTION...]\n";
+static const char about[] =
     "Routes each row of DATA as the worker would, and compares with the row's label. Calls nobody, and needs no\n"
     "services and no secrets: a stage that would ask a model passes, but with --ask. DATA is JSON Lines or CSV with a header (- for\n"
     "standard input), with the fields text (or prompt, or messages), label (a route; null or oos: none of these),\n"
-    "id, tenant, embedding; every other one is an attribute of the record, and a slice of the report.\n"
-    "\n"
-    "  -c, --config FILE         the configuration, which names the policy\n"
-    "      --labels-as-routes    no policy: the labels of a classifier are the routes, and every text gets one of them\n"
-    "  -m, --model FILE          that classifier, as train wrote it\n"
-    "      --none LABEL          this label means none of the routes, too\n"
-    "  -f, --field NAME=PATH     a field stands elsewhere: text=ticket.body, label=queue, attributes.product=item\n"
-    "      --slice NAME          slice by this field only, or language, length, tenant (may be repeated)\n"
-    "      --slice-rows N        leave out slices with fewer rows (30)\n"
-    "      --costs FILE          what errors cost, in place of the policy's: costs: {careful->quick: 25.00, oos->quick: 5}\n"
-    "      --ask                 put the stages' questions to their models: needs their secrets, takes time, and costs\n"
-    "      --budget USD          with --ask: ask no more when so much is spent (1)\n"
-    "      --fail-under NAME=X   exit code 4 when a figure is below X: accuracy, macro_f1, out_of_scope_caught or\n"
-    "                            in_scope_decided (may be repeated)\n"
-    "      --compare POLICY      a second policy file over the same rows: what changes, and whether that is chance\n"
-    "      --predictions FILE    write each row's decision as JSON Lines\n"
-    "      --html FILE           write the report as one page for a browser or a printer, too\n"
-    "      --worst N             how many wrong rows to show (10)\n"
-    "      --limit N             only the first N rows\n"
-    "      --skip-bad            leave out rows that cannot be read, and count them; else the first one ends it\n"
-    "      --json                one JSON object instead of tables\n"
-    "      --timings             decision times in the report, which then differs from run to run\n"
-    "  -h, --help                this text\n"
-    "\n"
+    "id, tenant, embedding; every other one is an attribute of the record, and a slice of the report.\n";
+static const char notes[] =
     "A row is right when it goes to the route of its label; one for none of the routes, when it ends where unsure\n"
     "ones go. Exit codes: 0 done, 4 a figure is under --fail-under, 3 configuration or data.\n"
     "\n"
     "With --labels-as-routes, rows of none of the labels are left out of the accuracy: they say how well the score tells\n"
-    "them from the others.\n"
-    "\n"
-    "example: pointsman eval -c pointsman.yaml tickets.csv -f text=body -f label=queue --fail-under accuracy=0.9\n"
-    "          pointsman eval --labels-as-routes --model tickets.pmc others.jsonl --predictions out.jsonl --json\n";
+    "them from the others.\n";
+static const char example[] =
+    "pointsman eval -c pointsman.yaml tickets.csv -f text=body -f label=queue --fail-under accuracy=0.9\n"
+    "pointsman eval --labels-as-routes --model tickets.pmc others.jsonl --predictions out.jsonl --json\n";
 
 static const char *const figure_names[] = {"accuracy", "macro_f1", "out_of_scope_caught", "in_scope_decided"};
 enum { FIGURES = sizeof figure_names / sizeof figure_names[0] };
@@ -64,101 +41,80 @@ bool eval_figure(const struct eval_summary *s, struct str name, double *ret)
 	return false;
 }
 
-static bool add_floor(struct eval_asked *asked, const char *text)
+static bool read_floor(const char *text, struct str *ret_name, double *ret_least)
 {
 	const char *equals = strchr(text, '=');
-	double ignored, least;
-	if (equals == NULL || asked->fail_count == sizeof asked->fail_under / sizeof asked->fail_under[0])
+	double ignored;
+	if (equals == NULL)
 		return false;
-	struct str name = {text, (size_t)(equals - text)};
-	if (!eval_figure(&(struct eval_summary){0}, name, &ignored) || !str_to_double(str_of(equals + 1), &least) || !(least >= 0 && least <= 1))
+	*ret_name = (struct str){text, (size_t)(equals - text)};
+	return eval_figure(&(struct eval_summary){0}, *ret_name, &ignored) && str_to_double(str_of(equals + 1), ret_least) && *ret_least >= 0 &&
+	       *ret_least <= 1;
+}
+
+static enum rc take_floor(void *ctx, const char *text, struct err *err)
+{
+	struct eval_asked *asked = ctx;
+	if (asked->fail_count < sizeof asked->fail_under / sizeof asked->fail_under[0] &&
+	    read_floor(text, &asked->fail_names[asked->fail_count], &asked->fail_under[asked->fail_count])) {
+		asked->fail_count++;
+		return RC_OK;
+	}
+	return err_set(err, RC_BAD_INPUT, "--fail-under takes accuracy=0.9, macro_f1=..., out_of_scope_caught=... or in_scope_decided=..., not \"%s\"", text);
+}
+
+static enum rc take_slice(void *ctx, const char *text, struct err *err)
+{
+	struct eval_asked *asked = ctx;
+	if (asked->slice_count == EVAL_MAX_SLICED)
+		return err_set(err, RC_BAD_INPUT, "at most %d times --slice", EVAL_MAX_SLICED);
+	asked->slices[asked->slice_count++] = str_of(text);
+	return RC_OK;
+}
+
+static enum rc take_budget(void *ctx, const char *text, struct err *err)
+{
+	double *usd = ctx;
+	if (str_to_double(str_of(text), usd) && *usd >= 0)
+		return RC_OK;
+	return err_set(err, RC_BAD_INPUT, "--budget takes dollars, not \"%s\"", text);
+}
+
+static bool read_options(const struct command *self, int argc, char **argv, struct eval_asked *asked, int *ret_code)
+{
+	const struct arg args[] = {
+		{.operand = &asked->data, .needed = CLI_DATA_NEEDED},
+		{'c', "config", "FILE", "the configuration, which names the policy", .text = &asked->config},
+		{0, "labels-as-routes", NULL, "no policy: the labels of a classifier are the routes, and every text gets one of them",
+		 .flag = &asked->labels_as_routes},
+		{'m', "model", "FILE", "that classifier, as train wrote it", .text = &asked->model},
+		{0, "none", "LABEL", "this label means none of the routes, too", .text = &asked->none},
+		{'f', "field", "NAME=PATH", "a field stands elsewhere: text=ticket.body, label=queue, attributes.product=item", .take = cli_take_field,
+		 .ctx = &asked->fields},
+		{0, "slice", "NAME", "slice by this field only, or language, length, tenant (may be repeated)", .take = take_slice, .ctx = asked},
+		{0, "slice-rows", "N", "leave out slices with fewer rows", .number = &asked->slice_rows, .most = DATASET_MAX_ROWS},
+		{0, "costs", "FILE", "what errors cost, in place of the policy's: costs: {careful->quick: 25.00, oos->quick: 5}", .text = &asked->costs},
+		{0, "ask", NULL, "put the stages' questions to their models: needs their secrets, takes time, and costs", .flag = &asked->ask},
+		{0, "budget", "USD", "with --ask: ask no more when so much is spent (1)", .take = take_budget, .ctx = &asked->budget_usd},
+		{0, "fail-under", "NAME=X", "exit code 4 when a figure is below X: accuracy, macro_f1, out_of_scope_caught or in_scope_decided (may be "
+		 "repeated)", .take = take_floor, .ctx = asked},
+		{0, "compare", "POLICY", "a second policy file over the same rows: what changes, and whether that is chance", .text = &asked->compare},
+		{0, "predictions", "FILE", "write each row's decision as JSON Lines", .text = &asked->predictions},
+		{0, "html", "FILE", "write the report as one page for a browser or a printer, too", .text = &asked->html},
+		{0, "worst", "N", "how many wrong rows to show", .number = &asked->worst, .most = MOST_WORST},
+		{0, "limit", "N", "only the first N rows", .number = &asked->limit, .least = 1, .most = DATASET_MAX_ROWS},
+		{0, "skip-bad", NULL, CLI_SKIP_BAD_HELP, .flag = &asked->skip_bad},
+		{0, "json", NULL, "one JSON object instead of tables", .flag = &asked->json},
+		{0, "timings", NULL, "decision times in the report, which then differs from run to run", .flag = &asked->timings},
+		{0},
+	};
+	if (!cli_args(self, args, argc, argv, ret_code))
 		return false;
-	asked->fail_names[asked->fail_count] = name;
-	asked->fail_under[asked->fail_count++] = least;
-	return true;
-}
-
-static bool read_count(const char *text, int64_t most, int64_t *ret)
-{
-	return str_to_i64(str_of(text), ret) && *ret >= 0 && *ret <= most;
-}
-
-/* One option; EXIT_DONE or what cli_usage gave. */
-static int take(const struct command *self, int c, struct eval_asked *asked)
-{
-	switch (c) {
-	case 'c': asked->config = optarg; break;
-	case 'f':
-		if (cli_field(self, optarg, asked->fields, &asked->field_count) != EXIT_DONE)
-			return EXIT_USAGE;
-		break;
-	case 's':
-		if (asked->slice_count == EVAL_MAX_SLICED)
-			return cli_usage(self, "at most %d times --slice", EVAL_MAX_SLICED);
-		asked->slices[asked->slice_count++] = str_of(optarg);
-		break;
-	case 'F':
-		if (!add_floor(asked, optarg))
-			return cli_usage(self, "--fail-under takes accuracy=0.9, macro_f1=..., out_of_scope_caught=... or in_scope_decided=..., not \"%s\"", optarg);
-		break;
-	case 'r':
-		if (!read_count(optarg, DATASET_MAX_ROWS, &asked->slice_rows))
-			return cli_usage(self, "--slice-rows takes a number of rows, not \"%s\"", optarg);
-		break;
-	case 'w':
-		if (!read_count(optarg, MOST_WORST, &asked->worst))
-			return cli_usage(self, "--worst takes 0 to %d, not \"%s\"", MOST_WORST, optarg);
-		break;
-	case 'l':
-		if (!read_count(optarg, DATASET_MAX_ROWS, &asked->limit) || asked->limit == 0)
-			return cli_usage(self, "--limit takes 1 to %d, not \"%s\"", DATASET_MAX_ROWS, optarg);
-		break;
-	case 'C': asked->compare = optarg; break;
-	case 'o': asked->costs = optarg; break;
-	case 'H': asked->html = optarg; break;
-	case 'p': asked->predictions = optarg; break;
-	case 'b': asked->skip_bad = true; break;
-	case 'j': asked->json = true; break;
-	case 't': asked->timings = true; break;
-	case 'L': asked->labels_as_routes = true; break;
-	case 'm': asked->model = optarg; break;
-	case 'n': asked->none = optarg; break;
-	case 'A': asked->ask = true; break;
-	case 'B':
-		if (!str_to_double(str_of(optarg), &asked->budget_usd) || !(asked->budget_usd >= 0))
-			return cli_usage(self, "--budget takes dollars, not \"%s\"", optarg);
-		break;
-	}
-	return EXIT_DONE;
-}
-
-static int read_options(const struct command *self, int argc, char **argv, struct eval_asked *asked, bool *ret_done)
-{
-	static const struct option longs[] = {
-	    {"config", required_argument, NULL, 'c'},     {"field", required_argument, NULL, 'f'},  {"slice", required_argument, NULL, 's'},
-	    {"slice-rows", required_argument, NULL, 'r'}, {"costs", required_argument, NULL, 'o'},  {"fail-under", required_argument, NULL, 'F'},
-	    {"predictions", required_argument, NULL, 'p'}, {"worst", required_argument, NULL, 'w'}, {"limit", required_argument, NULL, 'l'},
-	    {"compare", required_argument, NULL, 'C'},    {"html", required_argument, NULL, 'H'},
-	    {"skip-bad", no_argument, NULL, 'b'},         {"json", no_argument, NULL, 'j'},         {"timings", no_argument, NULL, 't'},
-	    {"labels-as-routes", no_argument, NULL, 'L'}, {"model", required_argument, NULL, 'm'},
-	    {"ask", no_argument, NULL, 'A'},              {"budget", required_argument, NULL, 'B'},
-	    {"none", required_argument, NULL, 'n'},       {"help", no_argument, NULL, 'h'},         {0}};
-	int code = EXIT_DONE;
-	for (int c; (c = cli_option(self, argc, argv, "c:f:m:h", longs, &code)) != -1;) {
-		*ret_done = c == '?';
-		if (c != '?')
-			code = take(self, c, asked);
-		if (c == '?' || code != EXIT_DONE)
-			return code;
-	}
-	if (optind + 1 != argc)
-		return cli_usage(self, "one data set is needed: a file, or - for standard input");
-	asked->data = argv[optind];
 	if (asked->labels_as_routes != (asked->model != NULL))
-		return cli_usage(self, "--labels-as-routes and --model FILE belong together: FILE is what train wrote from such rows");
-	if (asked->labels_as_routes && (asked->config != NULL || asked->costs != NULL || asked->compare != NULL))
-		return cli_usage(self, "--labels-as-routes takes the place of a policy: --config, --costs and --compare need one");
-	return EXIT_DONE;
+		*ret_code = cli_usage(self, "--labels-as-routes and --model FILE belong together: FILE is what train wrote from such rows");
+	else if (asked->labels_as_routes && (asked->config != NULL || asked->costs != NULL || asked->compare != NULL))
+		*ret_code = cli_usage(self, "--labels-as-routes takes the place of a policy: --config, --costs and --compare need one");
+	return *ret_code == EXIT_DONE;
 }
 
 static void say_times(struct eval_work *work)
@@ -277,9 +233,8 @@ static int run(const struct command *self, int argc, char **argv)
 {
 	struct eval_asked asked = {.slice_rows = SLICE_ROWS, .worst = WORST, .limit = -1, .budget_usd = 1};
 	struct settings settings;
-	bool done = false;
-	int code = read_options(self, argc, argv, &asked, &done);
-	if (code != EXIT_DONE || done)
+	int code = EXIT_DONE;
+	if (!read_options(self, argc, argv, &asked, &code))
 		return code;
 	if (asked.labels_as_routes)
 		return evaluate(NULL, &asked);
@@ -291,4 +246,7 @@ static int run(const struct command *self, int argc, char **argv)
 	return code;
 }
 
-const struct command command_eval = {.name = "eval", .summary = "measure a policy on rows with labels", .help = help, .run = run};
+const struct command command_eval = {
+	.name = "eval", .summary = "measure a policy on rows with labels", .usage = usage, .about = about,
+	.notes = notes, .example = example, .run = run,
+};

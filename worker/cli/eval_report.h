@@ -20,8 +20,7 @@ enum { EVAL_ID_BYTES = 64, EVAL_TEXT_BYTES = 120, EVAL_REASON_BYTES = 200, EVAL_
 
 struct eval_asked {
 	const char *config, *model, *none, *data, *costs, *predictions, *compare, *html;
-	struct dataset_field fields[DATASET_MAX_FIELDS];
-	uint32_t field_count;
+	struct dataset_fields fields;
 	struct str slices[EVAL_MAX_SLICED];
 	uint32_t slice_count;
 	struct str fail_names[8];

@@ -329,7 +329,7 @@ int eval_run(struct eval_work *work)
 	struct err err;
 	struct dataset *ds = NULL;
 	FILE *predictions = NULL;
-	if (dataset_open(asked->data, asked->fields, asked->field_count, &ds, &err) != RC_OK)
+	if (dataset_open(asked->data, asked->fields.items, asked->fields.count, &ds, &err) != RC_OK)
 		return cli_fail(&err, EXIT_CONFIG);
 	if (asked->predictions != NULL && (predictions = fopen(asked->predictions, "w")) == NULL) {
 		fprintf(stderr, "%s: cannot be opened: %s\n", asked->predictions, strerror(errno));

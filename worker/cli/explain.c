@@ -16,23 +16,14 @@
 
 enum { MAX_PROMPT = 4 * 1024 * 1024, MAX_ATTRIBUTES = 64, GUESSED_OUTPUT_TOKENS = 256 };
 
-static const char help[] =
-    "usage: pointsman explain -c FILE [OPTION...] PROMPT | -\n"
-    "\n"
+static const char usage[] = "-c FILE [OPTION...] PROMPT | -\n";
+static const char about[] =
     "Tells where a prompt would go and why: the guards that take effect, each stage's verdict, what nearly won,\n"
     "the models in line and about what it costs. Calls nobody and needs no secrets: where a stage would ask a model, it\n"
-    "says so, and where the prompt goes without an answer. With - the prompt is read from standard input.\n"
-    "\n"
-    "  -c, --config FILE            the configuration\n"
-    "  -a, --attribute NAME=VALUE   an attribute of the record (may be repeated)\n"
-    "      --tenant NAME            the record's tenant\n"
-    "      --ask                    put the stages' questions to their models; needs their secrets, and costs\n"
-    "      --json                   one JSON object instead of words\n"
-    "      --timings                how long each stage took, too, which differs from run to run\n"
-    "  -h, --help                   this text\n"
-    "\n"
-    "example: pointsman explain -c triage/pointsman.yaml \"E-4012 on the X200 after update\"\n"
-    "         pointsman explain -c triage/pointsman.yaml --ask \"Can my neighbour use my account?\"\n";
+    "says so, and where the prompt goes without an answer. With - the prompt is read from standard input.\n";
+static const char example[] =
+    "pointsman explain -c triage/pointsman.yaml \"E-4012 on the X200 after update\"\n"
+    "pointsman explain -c triage/pointsman.yaml --ask \"Can my neighbour use my account?\"\n";
 
 struct asked {
 	const char *config, *tenant, *prompt;
@@ -270,42 +261,14 @@ static int explain(const struct asked *asked, const struct settings *settings, s
 	return EXIT_DONE;
 }
 
-static bool add_attribute(struct asked *asked, const char *text)
+static enum rc take_attribute(void *ctx, const char *text, struct err *err)
 {
+	struct asked *asked = ctx;
 	const char *equals = strchr(text, '=');
 	if (equals == NULL || equals == text || asked->attribute_count == MAX_ATTRIBUTES)
-		return false;
-	asked->attributes[asked->attribute_count++] =
-	    (struct attribute){{text, (size_t)(equals - text)}, str_of(equals + 1)};
-	return true;
-}
-
-/* Fills asked; EXIT_DONE when all is there. *ret_done: --help was printed. */
-static int read_options(const struct command *self, int argc, char **argv, struct asked *asked, bool *ret_done)
-{
-	static const struct option longs[] = {{"config", required_argument, NULL, 'c'}, {"attribute", required_argument, NULL, 'a'},
-	                                      {"tenant", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
-	                                      {"ask", no_argument, NULL, 'A'},            {"timings", no_argument, NULL, 'm'},
-	                                      {"help", no_argument, NULL, 'h'},         {0}};
-	int code = EXIT_DONE;
-	for (int c; (c = cli_option(self, argc, argv, "c:a:h", longs, &code)) != -1;) {
-		switch (c) {
-		case 'c': asked->config = optarg; break;
-		case 't': asked->tenant = optarg; break;
-		case 'j': asked->json = true; break;
-		case 'A': asked->ask = true; break;
-		case 'm': asked->timings = true; break;
-		case 'a':
-			if (!add_attribute(asked, optarg))
-				return cli_usage(self, "--attribute takes NAME=VALUE, at most %d of them, not \"%s\"", MAX_ATTRIBUTES, optarg);
-			break;
-		default: *ret_done = true; return code;
-		}
-	}
-	if (optind + 1 != argc)
-		return cli_usage(self, "one prompt is needed, in quotes, or - for standard input");
-	asked->prompt = argv[optind];
-	return EXIT_DONE;
+		return err_set(err, RC_BAD_INPUT, "--attribute takes NAME=VALUE, at most %d of them, not \"%s\"", MAX_ATTRIBUTES, text);
+	asked->attributes[asked->attribute_count++] = (struct attribute){{text, (size_t)(equals - text)}, str_of(equals + 1)};
+	return RC_OK;
 }
 
 static bool all_utf8(const struct asked *asked, struct str prompt)
@@ -319,9 +282,18 @@ static bool all_utf8(const struct asked *asked, struct str prompt)
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct asked asked = {0};
-	bool done = false;
-	int code = read_options(self, argc, argv, &asked, &done);
-	if (code != EXIT_DONE || done)
+	const struct arg args[] = {
+		{.operand = &asked.prompt, .needed = "one prompt is needed, in quotes, or - for standard input"},
+		{'c', "config", "FILE", "the configuration", .text = &asked.config},
+		{'a', "attribute", "NAME=VALUE", "an attribute of the record (may be repeated)", .take = take_attribute, .ctx = &asked},
+		{0, "tenant", "NAME", "the record's tenant", .text = &asked.tenant},
+		{0, "ask", NULL, "put the stages' questions to their models; needs their secrets, and costs", .flag = &asked.ask},
+		{0, "json", NULL, "one JSON object instead of words", .flag = &asked.json},
+		{0, "timings", NULL, "how long each stage took, too, which differs from run to run", .flag = &asked.timings},
+		{0},
+	};
+	int code = EXIT_DONE;
+	if (!cli_args(self, args, argc, argv, &code))
 		return code;
 	struct arena arena;
 	struct buf text;
@@ -344,4 +316,7 @@ static int run(const struct command *self, int argc, char **argv)
 	return code;
 }
 
-const struct command command_explain = {.name = "explain", .summary = "tell where a prompt would go and why", .help = help, .run = run};
+const struct command command_explain = {
+	.name = "explain", .summary = "tell where a prompt would go and why", .usage = usage, .about = about,
+	.example = example, .run = run,
+};

@@ -19,28 +19,18 @@
 enum { NOTE_COLUMNS = 240, NOTES_SHOWN = 100 };
 static const double DEFAULT_ACCEPT = 0.5;
 
-static const char help[] =
-    "usage: pointsman import ROUTES.json --out POLICY.yaml [-c FILE] [--model NAME] [--force] [--json]\n"
-    "\n"
+static const char usage[] = "ROUTES.json --out POLICY.yaml [-c FILE] [--model NAME] [--force] [--json]\n";
+static const char about[] =
     "Turns the routes of semantic-router (RouterConfig or SemanticRouter.to_json), or of LiteLLM's semantic auto\n"
     "router, into a policy: utterances become example files in a folder beside it, score_threshold a threshold.\n"
     "What has no place here is said with its line, and never dropped in silence. Texts that no route fits go to the\n"
-    "route \"default\", as both routers do.\n"
-    "\n"
-    "  -o, --out POLICY.yaml   the policy; example files go to examples/ beside it\n"
-    "  -c, --config FILE       the configuration whose models serve the routes: the one of the route's name, as LiteLLM\n"
-    "                          has it, else --model. Without it a pointsman.yaml is written beside the policy, with one\n"
-    "                          model to be filled in\n"
-    "      --model NAME        the model for routes without one of their name (the configuration's first)\n"
-    "      --force             overwrite what is there\n"
-    "      --json              one JSON object instead of words\n"
-    "  -h, --help              this text\n"
-    "\n"
+    "route \"default\", as both routers do.\n";
+static const char notes[] =
     "Thresholds belong to the embedding they were chosen for. Here another one is used, so they are uncalibrated:\n"
-    "pointsman sample, label and calibrate give better ones.\n"
-    "\n"
-    "example: pointsman import router.json -c pointsman.yaml -o policy.yaml\n"
-    "         pointsman check-config -c pointsman.yaml\n";
+    "pointsman sample, label and calibrate give better ones.\n";
+static const char example[] =
+    "pointsman import router.json -c pointsman.yaml -o policy.yaml\n"
+    "pointsman check-config -c pointsman.yaml\n";
 
 struct asked {
 	const char *data, *out, *config, *model;
@@ -356,26 +346,21 @@ static int import(const struct command *self, struct work *w)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {{"config", required_argument, NULL, 'c'}, {"out", required_argument, NULL, 'o'},
-	                                      {"model", required_argument, NULL, 'm'},  {"force", no_argument, NULL, 'F'},
-	                                      {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'}, {0}};
 	struct asked asked = {0};
+	const struct arg args[] = {
+		{.operand = &asked.data, .needed = "one file of routes is needed"},
+		{'o', "out", "POLICY.yaml", "the policy; example files go to examples/ beside it", .text = &asked.out,
+		 .needed = "--out POLICY.yaml is needed: where the policy is written"},
+		{'c', "config", "FILE", "the configuration whose models serve the routes: the one of the route's name, as LiteLLM has it, else --model. "
+		 "Without it a pointsman.yaml is written beside the policy, with one model to be filled in", .text = &asked.config},
+		{0, "model", "NAME", "the model for routes without one of their name (the configuration's first)", .text = &asked.model},
+		{0, "force", NULL, "overwrite what is there", .flag = &asked.force},
+		{0, "json", NULL, "one JSON object instead of words", .flag = &asked.json},
+		{0},
+	};
 	int code = EXIT_DONE;
-	for (int c; (c = cli_option(self, argc, argv, "c:o:h", longs, &code)) != -1;) {
-		switch (c) {
-		case '?': return code;
-		case 'c': asked.config = optarg; break;
-		case 'o': asked.out = optarg; break;
-		case 'm': asked.model = optarg; break;
-		case 'F': asked.force = true; break;
-		default: asked.json = true; break;
-		}
-	}
-	if (optind + 1 != argc)
-		return cli_usage(self, "one file of routes is needed");
-	if (asked.out == NULL)
-		return cli_usage(self, "--out POLICY.yaml is needed: where the policy is written");
-	asked.data = argv[optind];
+	if (!cli_args(self, args, argc, argv, &code))
+		return code;
 	struct work w = {.asked = &asked};
 	arena_init(&w.arena, 1 << 16);
 	code = import(self, &w);
@@ -385,4 +370,7 @@ static int run(const struct command *self, int argc, char **argv)
 	return code;
 }
 
-const struct command command_import = {.name = "import", .summary = "make a policy of semantic-router's or LiteLLM's routes", .help = help, .run = run};
+const struct command command_import = {
+	.name = "import", .summary = "make a policy of semantic-router's or LiteLLM's routes", .usage = usage, .about = about,
+	.notes = notes, .example = example, .run = run,
+};

@@ -12,29 +12,18 @@
 
 enum { CELL = 32 };
 
-static const char help[] =
-    "usage: pointsman judge DATA --judge COLUMN [OPTION...]\n"
-    "\n"
+static const char usage[] = "DATA --judge COLUMN [OPTION...]\n";
+static const char about[] =
     "Compares a judge's labels with people's over the same rows: how often they agree, Cohen's kappa, and for each label\n"
     "how often the judge misses it and how often it gives it wrongly, all with 95 % intervals. A verdict that is none of\n"
     "the labels that people used (cut off, empty, absent, prose) is unknown: it agrees with nobody. The judge counts when\n"
     "the lower end of its agreement's interval reaches --at-least: that is what these rows show of it.\n"
-    "DATA is JSON Lines or CSV with a header; read twice, so not standard input. Needs no configuration.\n"
-    "\n"
-    "      --judge COLUMN        the field with the judge's label\n"
-    "  -f, --field NAME=PATH     a field stands elsewhere: label=human, text=ticket.body, attributes.judge=verdict.label\n"
-    "      --at-least X          the agreement from which the judge counts, 0.8 or 80% (0.8); when it is given and not\n"
-    "                            reached, the exit code is 4\n"
-    "      --skip-bad            leave out rows that cannot be read, and count them; else the first one ends it\n"
-    "      --json                one JSON object instead of words\n"
-    "  -h, --help                this text\n"
-    "\n"
-    "example: pointsman judge judged.jsonl --judge verdict -f label=human --at-least 85%\n";
+    "DATA is JSON Lines or CSV with a header; read twice, so not standard input. Needs no configuration.\n";
+static const char example[] = "pointsman judge judged.jsonl --judge verdict -f label=human --at-least 85%\n";
 
 struct asked {
 	const char *data, *judge;
-	struct dataset_field fields[DATASET_MAX_FIELDS];
-	uint32_t field_count;
+	struct dataset_fields fields;
 	double at_least;
 	bool required, skip_bad, json;
 };
@@ -86,7 +75,7 @@ static enum rc judge_row(void *ctx, const struct dataset_row *row, struct arena 
 
 static int read_rows(struct work *w)
 {
-	struct data_rows rows = {.path = w->asked->data, .fields = w->asked->fields, .field_count = w->asked->field_count,
+	struct data_rows rows = {.path = w->asked->data, .fields = &w->asked->fields,
 	                         .skip_bad = w->asked->skip_bad, .take = learn_row, .ctx = w};
 	int code = data_rows_read(&rows);
 	w->bad = rows.bad;
@@ -187,46 +176,36 @@ static void tell_json(struct work *w, const struct agreement_figures *f)
 
 /* ---- options --------------------------------------------------------------------------------------------------------- */
 
-static int read_options(const struct command *self, int argc, char **argv, struct asked *asked, bool *ret_done)
+static enum rc take_at_least(void *ctx, const char *text, struct err *err)
 {
-	static const struct option longs[] = {{"judge", required_argument, NULL, 'J'},    {"field", required_argument, NULL, 'f'},
-	                                      {"at-least", required_argument, NULL, 'a'}, {"skip-bad", no_argument, NULL, 'b'},
-	                                      {"json", no_argument, NULL, 'j'},           {"help", no_argument, NULL, 'h'},
-	                                      {0}};
-	int code = EXIT_DONE;
-	for (int c; (c = cli_option(self, argc, argv, "f:h", longs, &code)) != -1;) {
-		switch (c) {
-		case 'J': asked->judge = optarg; break;
-		case 'f':
-			if (cli_field(self, optarg, asked->fields, &asked->field_count) != EXIT_DONE)
-				return EXIT_USAGE;
-			break;
-		case 'a':
-			asked->required = true;
-			if (!cli_share(optarg, &asked->at_least) || !(asked->at_least >= 0 && asked->at_least <= 1))
-				return cli_usage(self, "--at-least takes a share, such as 0.85 or 85%%, not \"%s\"", optarg);
-			break;
-		case 'b': asked->skip_bad = true; break;
-		case 'j': asked->json = true; break;
-		default: *ret_done = true; return code;
-		}
-	}
-	if (optind + 1 != argc || strcmp(argv[optind], "-") == 0)
-		return cli_usage(self, "one data set is needed, in a file");
-	if (asked->judge == NULL)
-		return cli_usage(self, "which field has the judge's label? --judge COLUMN");
-	asked->data = argv[optind];
-	return EXIT_DONE;
+	struct asked *asked = ctx;
+	asked->required = true;
+	if (cli_share(text, &asked->at_least) && asked->at_least >= 0 && asked->at_least <= 1)
+		return RC_OK;
+	return err_set(err, RC_BAD_INPUT, "--at-least takes a share, such as 0.85 or 85%%, not \"%s\"", text);
 }
 
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct asked asked = {.at_least = 0.8};
+	const struct arg args[] = {
+		{.operand = &asked.data, .needed = "one data set is needed, in a file"},
+		{0, "judge", "COLUMN", "the field with the judge's label", .text = &asked.judge,
+		 .needed = "which field has the judge's label? --judge COLUMN"},
+		{'f', "field", "NAME=PATH", "a field stands elsewhere: label=human, text=ticket.body, attributes.judge=verdict.label",
+		 .take = cli_take_field, .ctx = &asked.fields},
+		{0, "at-least", "X", "the agreement from which the judge counts, 0.8 or 80% (0.8); when it is given and not reached, the exit code is 4",
+		 .take = take_at_least, .ctx = &asked},
+		{0, "skip-bad", NULL, CLI_SKIP_BAD_HELP, .flag = &asked.skip_bad},
+		{0, "json", NULL, "one JSON object instead of words", .flag = &asked.json},
+		{0},
+	};
 	struct work w = {.asked = &asked};
-	bool done = false;
-	int code = read_options(self, argc, argv, &asked, &done);
-	if (code != EXIT_DONE || done)
+	int code = EXIT_DONE;
+	if (!cli_args(self, args, argc, argv, &code))
 		return code;
+	if (strcmp(asked.data, "-") == 0)
+		return cli_usage(self, "one data set is needed, in a file: it is read twice, which standard input cannot be");
 	arena_init(&w.arena, 0);
 	w.agreement = agreement_new(&w.arena);
 	code = read_rows(&w);
@@ -248,4 +227,7 @@ static int run(const struct command *self, int argc, char **argv)
 	return code;
 }
 
-const struct command command_judge = {.name = "judge", .summary = "measure a judge's labels against people's", .help = help, .run = run};
+const struct command command_judge = {
+	.name = "judge", .summary = "measure a judge's labels against people's", .usage = usage, .about = about,
+	.example = example, .run = run,
+};

@@ -19,36 +19,24 @@
 
 enum { MOST_ROWS = 100000, MOST_SHOWN = 16, LONGEST_LABEL = 64, NONE_KEY = '0', BACK_KEY = '-' };
 
-static const char help[] =
-    "usage: pointsman label DATA (-c FILE | --labels A,B,...) --out FILE [OPTION...]\n"
-    "\n"
+static const char usage[] = "DATA (-c FILE | --labels A,B,...) --out FILE [OPTION...]\n";
+static const char about[] =
     "Shows the rows of DATA one after the other, and adds each to FILE with the label whose key was pressed: a data\n"
     "set for train, calibrate and eval. Each answer is on the disk before the next row is shown. Stop when you like;\n"
-    "the same command goes on where you stopped, also when DATA has got more rows meanwhile.\n"
-    "\n"
-    "  -c, --config FILE       the labels are the routes of this configuration's policy\n"
-    "      --labels A,B,...    the labels are these\n"
-    "  -o, --out FILE          the labelled rows, JSON Lines; made, or added to\n"
-    "  -f, --field NAME=PATH   a field stands elsewhere: text=ticket.body\n"
-    "      --show NAME         show this attribute of a row, too (may be repeated)\n"
-    "      --propose           show what the policy would decide; Enter takes it. Off by default: who sees an answer\n"
-    "                          tends to give it, and then the figures flatter the policy\n"
-    "      --skip-bad          leave out rows that cannot be read; else the first one ends it\n"
-    "      --json              one JSON object instead of words at the end\n"
-    "  -h, --help              this text\n"
-    "\n"
+    "the same command goes on where you stopped, also when DATA has got more rows meanwhile.\n";
+static const char notes[] =
     "Keys: each label's own, shown below the row; 0 none of these; space skip (it comes again the next time);\n"
     "backspace or - back to the row before, whose answer is taken away; arrows and page keys for long texts; Ctrl-C\n"
-    "or Ctrl-D stop. A label that a row has already is not shown, so that two people can be compared.\n"
-    "\n"
-    "example: pointsman sample -c pointsman.yaml --from-topic tickets --rows 800 -o rows.jsonl\n"
-    "         pointsman label rows.jsonl -c pointsman.yaml -o labelled.jsonl\n";
+    "or Ctrl-D stop. A label that a row has already is not shown, so that two people can be compared.\n";
+static const char example[] =
+    "pointsman sample -c pointsman.yaml --from-topic tickets --rows 800 -o rows.jsonl\n"
+    "pointsman label rows.jsonl -c pointsman.yaml -o labelled.jsonl\n";
 
 struct asked {
 	const char *config, *labels, *out, *data;
-	struct dataset_field fields[DATASET_MAX_FIELDS];
+	struct dataset_fields fields;
 	struct str shown[MOST_SHOWN];
-	uint32_t field_count, shown_count;
+	uint32_t shown_count;
 	bool propose, skip_bad, json;
 };
 
@@ -100,7 +88,7 @@ static int read_labels(const struct command *self, struct work *w)
 
 static int read_rows(struct work *w)
 {
-	struct rows_asked asked = {.file = w->asked->data, .fields = w->asked->fields, .field_count = w->asked->field_count, .most = MOST_ROWS,
+	struct rows_asked asked = {.file = w->asked->data, .fields = &w->asked->fields, .most = MOST_ROWS,
 	                           .skip_bad = w->asked->skip_bad};
 	int code = rows_read(&asked, &w->rows);
 	if (code != EXIT_DONE || w->rows.seen == w->rows.count)
@@ -325,25 +313,13 @@ static int prepare_and_label(const struct command *self, const struct asked *ask
 	return code;
 }
 
-static int take(const struct command *self, int c, struct asked *asked)
+static enum rc take_shown(void *ctx, const char *text, struct err *err)
 {
-	switch (c) {
-	case 'c': asked->config = optarg; break;
-	case 'l': asked->labels = optarg; break;
-	case 'o': asked->out = optarg; break;
-	case 'p': asked->propose = true; break;
-	case 'b': asked->skip_bad = true; break;
-	case 'j': asked->json = true; break;
-	case 's':
-		if (asked->shown_count == MOST_SHOWN)
-			return cli_usage(self, "--show can be given %d times at most", MOST_SHOWN);
-		asked->shown[asked->shown_count++] = str_of(optarg);
-		break;
-	default:
-		if (cli_field(self, optarg, asked->fields, &asked->field_count) != EXIT_DONE)
-			return EXIT_USAGE;
-	}
-	return EXIT_DONE;
+	struct asked *asked = ctx;
+	if (asked->shown_count == MOST_SHOWN)
+		return err_set(err, RC_BAD_INPUT, "--show can be given %d times at most", MOST_SHOWN);
+	asked->shown[asked->shown_count++] = str_of(text);
+	return RC_OK;
 }
 
 /* It is read again as a data set, whose name tells its format. */
@@ -355,29 +331,32 @@ static bool is_fit_for_rows(const char *path)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {{"config", required_argument, NULL, 'c'}, {"labels", required_argument, NULL, 'l'},
-	                                      {"out", required_argument, NULL, 'o'},    {"field", required_argument, NULL, 'f'},
-	                                      {"show", required_argument, NULL, 's'},   {"propose", no_argument, NULL, 'p'},
-	                                      {"skip-bad", no_argument, NULL, 'b'},     {"json", no_argument, NULL, 'j'},
-	                                      {"help", no_argument, NULL, 'h'},         {0}};
 	struct asked asked = {0};
+	const struct arg args[] = {
+		{.operand = &asked.data, .needed = CLI_DATA_NEEDED},
+		{'c', "config", "FILE", "the labels are the routes of this configuration's policy", .text = &asked.config},
+		{0, "labels", "A,B,...", "the labels are these", .text = &asked.labels},
+		{'o', "out", "FILE", "the labelled rows, JSON Lines; made, or added to", .text = &asked.out,
+		 .needed = "--out FILE is needed: where labelled rows are added"},
+		{'f', "field", "NAME=PATH", "a field stands elsewhere: text=ticket.body", .take = cli_take_field, .ctx = &asked.fields},
+		{0, "show", "NAME", "show this attribute of a row, too (may be repeated)", .take = take_shown, .ctx = &asked},
+		{0, "propose", NULL, "show what the policy would decide; Enter takes it. Off by default: who sees an answer tends to give it, and then "
+		 "the figures flatter the policy", .flag = &asked.propose},
+		{0, "skip-bad", NULL, CLI_SKIP_BAD_HELP, .flag = &asked.skip_bad},
+		{0, "json", NULL, "one JSON object instead of words at the end", .flag = &asked.json},
+		{0},
+	};
 	int code = EXIT_DONE;
-	for (int c; (c = cli_option(self, argc, argv, "c:o:f:h", longs, &code)) != -1;) {
-		if (c != '?')
-			code = take(self, c, &asked);
-		if (c == '?' || code != EXIT_DONE)
-			return code;
-	}
-	if (optind + 1 != argc)
-		return cli_usage(self, "one data set is needed: a file, or - for standard input");
-	if (asked.out == NULL)
-		return cli_usage(self, "--out FILE is needed: where labelled rows are added");
+	if (!cli_args(self, args, argc, argv, &code))
+		return code;
 	if (!is_fit_for_rows(asked.out))
 		return cli_usage(self, "--out is JSON Lines, one object a row: give it a name such as labelled.jsonl, not \"%s\"", asked.out);
 	if (asked.config == NULL && (asked.labels == NULL || asked.propose))
 		return cli_usage(self, asked.propose ? "--propose needs -c FILE, whose policy proposes" : "which labels? -c FILE takes the policy's routes, --labels A,B others");
-	asked.data = argv[optind];
 	return prepare_and_label(self, &asked);
 }
 
-const struct command command_label = {.name = "label", .summary = "give rows their labels, a key a row", .help = help, .run = run};
+const struct command command_label = {
+	.name = "label", .summary = "give rows their labels, a key a row", .usage = usage, .about = about,
+	.notes = notes, .example = example, .run = run,
+};

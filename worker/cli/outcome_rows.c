@@ -21,24 +21,24 @@ static int find(struct str name)
 }
 
 /* What is not mapped stands under its own name. A CSV has its columns as attributes anyhow, and need not have all. */
-bool outcome_rows_fields(struct dataset_field *fields, uint32_t *count, const char *path, struct arena *arena)
+bool outcome_rows_fields(struct dataset_fields *fields, const char *path, struct arena *arena)
 {
 	size_t n = strlen(path);
 	bool csv = n > 4 && (strcmp(path + n - 4, ".csv") == 0 || strcmp(path + n - 4, ".tsv") == 0);
 	bool mapped[OUTCOME_FIELDS] = {false};
-	for (uint32_t i = 0; i < *count; i++) {
-		int field = find(fields[i].name);
+	for (uint32_t i = 0; i < fields->count; i++) {
+		int field = find(fields->items[i].name);
 		if (field < 0)
 			continue;
 		mapped[field] = true;
-		fields[i].name = arena_printf(arena, "attributes.%s", names[field]);
+		fields->items[i].name = arena_printf(arena, "attributes.%s", names[field]);
 	}
 	for (int f = 0; f < OUTCOME_FIELDS; f++) {
 		if (mapped[f] || (csv && f != OUTCOME_WEAK_QUALITY && f != OUTCOME_STRONG_QUALITY))
 			continue;
-		if (*count == DATASET_MAX_FIELDS)
+		if (fields->count == DATASET_MAX_FIELDS)
 			return false;
-		fields[(*count)++] = (struct dataset_field){arena_printf(arena, "attributes.%s", names[f]), str_of(names[f])};
+		fields->items[fields->count++] = (struct dataset_field){arena_printf(arena, "attributes.%s", names[f]), str_of(names[f])};
 	}
 	return true;
 }

@@ -13,8 +13,8 @@
 enum outcome_field { OUTCOME_WEAK_QUALITY, OUTCOME_STRONG_QUALITY, OUTCOME_WEAK_COST, OUTCOME_STRONG_COST, OUTCOME_TOPIC, OUTCOME_TASK, OUTCOME_FIELDS };
 const char *outcome_rows_name(enum outcome_field field);
 
-/* Prepares the fields (room for DATASET_MAX_FIELDS) for dataset_open. false: there are too many. */
-bool outcome_rows_fields(struct dataset_field *fields, uint32_t *count, const char *path, struct arena *arena);
+/* Adds to the fields what dataset_open needs to find those. false: there are too many. */
+bool outcome_rows_fields(struct dataset_fields *fields, const char *path, struct arena *arena);
 /* data NULL: the row does not say. */
 struct str outcome_rows_value(const struct dataset_row *row, enum outcome_field field);
 /* Qualities and costs; NAN where they are missing. score is left alone. RC_BAD_INPUT: not a quality, not a cost. */

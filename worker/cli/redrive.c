@@ -6,35 +6,18 @@
 
 #include "common/clock.h"
 #include "worker/cli/cli.h"
-#include "worker/cli/moment.h"
 #include "worker/cli/redrive_print.h"
 #include "worker/engine/signals.h"
 
 enum { MOST_HEADERS = 16, DEFAULT_REDRIVES = 3, MOST_REDRIVES = 1000, MOST_A_SECOND = 1000000, BAR_AFTER_US = 1000000 };
 
-static const char help[] =
-    "usage: pointsman redrive -c FILE [--dry-run] [--class CLASS,...] [--since WHEN] [--until WHEN]\n"
-    "           [--header NAME=VALUE]... [--limit N] [--rate N] [--to TOPIC] [--max-redrives N] [--again] [--json]\n"
-    "\n"
+static const char usage[] =
+    "-c FILE [--dry-run] [FILTER...] [OPTION...]\n";
+static const char about[] =
     "Sends dead letters back to the input topic they came from: key, value and headers as they were, without\n"
     "the headers that made them dead letters, and with pointsman-redrives: how often they were sent back. Reads\n"
-    "the dead-letter topic of the configuration up to the end that stands when it begins.\n"
-    "\n"
-    "  -c, --config FILE        the configuration\n"
-    "      --dry-run            only say what would be done: writes nothing, disturbs no other run\n"
-    "      --class CLASS,...    error classes (those that can go well the next time); \"all\"; \"other\" for dead\n"
-    "                           letters that another program wrote\n"
-    "      --since, --until WHEN\n"
-    "                           of their death: 2h, 7d (ago), 2026-11-20, 2026-11-20T08:00+01:00 (UTC without a zone)\n"
-    "      --header NAME=VALUE  only with this header; several must all be there\n"
-    "      --limit N            so many at most\n"
-    "      --rate N             so many a second at most\n"
-    "      --to TOPIC           all to this topic, whatever topic they came from\n"
-    "      --max-redrives N     leave what was sent back so often already (3)\n"
-    "      --again              also what earlier runs have sent back\n"
-    "      --json               one JSON object instead of the table\n"
-    "  -h, --help               this text\n"
-    "\n"
+    "the dead-letter topic of the configuration up to the end that stands when it begins.\n";
+static const char notes[] =
     "Each dead letter goes back once, whatever dies: what is sent and the record of it are one transaction, in\n"
     "batches. After a kill, or Ctrl-C, run it again: it goes on where it was. The record is kept in the offsets\n"
     "of the group GROUP-redrive and says for each dead letter whether it was sent back, so what one run left\n"
@@ -44,14 +27,14 @@ static const char help[] =
     "Left where they are, counted and named: letters whose value was cut, those that reached --max-redrives,\n"
     "and those whose original topic is none of input.topics, unless --to says where to.\n"
     "\n"
-    "Exit codes: 0 done, also with nothing to do; 1 failed, interrupted, or a partition not read to its end.\n"
-    "\n"
-    "example: pointsman redrive -c triage/pointsman.yaml --class model_unavailable --since 2h --dry-run\n";
+    "Exit codes: 0 done, also with nothing to do; 1 failed, interrupted, or a partition not read to its end.\n";
+static const char example[] = "pointsman redrive -c triage/pointsman.yaml --class model_unavailable --since 2h --dry-run\n";
 
 struct asked {
 	struct redrive_order order;
 	struct header headers[MOST_HEADERS];
-	const char *config;
+	const char *config, *to;
+	int64_t max_redrives;
 	bool classes_given, json;
 	/* while it runs */
 	struct signals *signals;
@@ -91,19 +74,20 @@ static bool add_class(struct asked *asked, struct str word)
 	return true;
 }
 
-static int read_classes(const struct command *self, struct asked *asked, const char *list)
+static enum rc take_classes(void *ctx, const char *list, struct err *err)
 {
+	struct asked *asked = ctx;
 	asked->classes_given = true;
 	for (struct str rest = str_of(list);;) {
 		const char *comma = memchr(rest.data, ',', rest.len);
 		struct str word = str_trim((struct str){rest.data, comma != NULL ? (size_t)(comma - rest.data) : rest.len});
 		if (!add_class(asked, word)) {
 			const char *near = config_suggest(word, class_at, NULL, MORE_CLASSES + OUTCOME_COUNT - 1);
-			return cli_usage(self, "no dead letter has the class \"%.*s\"%s%s%s", STR_ARG(word), near ? "; did you mean \"" : "",
-			                 near ? near : "", near ? "\"?" : "");
+			return err_set(err, RC_BAD_INPUT, "no dead letter has the class \"%.*s\"%s%s%s", STR_ARG(word),
+			               near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 		}
 		if (comma == NULL)
-			return EXIT_DONE;
+			return RC_OK;
 		rest = (struct str){comma + 1, rest.len - (size_t)(comma + 1 - rest.data)};
 	}
 }
@@ -116,56 +100,46 @@ static void default_classes(struct asked *asked)
 
 /* ---- options --------------------------------------------------------------------------------------------------------- */
 
-static int read_header(const struct command *self, struct asked *asked, const char *text)
+static enum rc take_header(void *ctx, const char *text, struct err *err)
 {
+	struct asked *asked = ctx;
 	const char *equals = strchr(text, '=');
 	if (equals == NULL || equals == text)
-		return cli_usage(self, "--header takes NAME=VALUE, not \"%s\"", text);
+		return err_set(err, RC_BAD_INPUT, "--header takes NAME=VALUE, not \"%s\"", text);
 	if (asked->order.filter.header_count == MOST_HEADERS)
-		return cli_usage(self, "--header can be given %d times at most", MOST_HEADERS);
+		return err_set(err, RC_BAD_INPUT, "--header can be given %d times at most", MOST_HEADERS);
 	asked->headers[asked->order.filter.header_count++] = (struct header){{text, (size_t)(equals - text)}, str_of(equals + 1)};
-	return EXIT_DONE;
+	return RC_OK;
 }
 
-static int read_moment(const struct command *self, const char *name, const char *text, int64_t *ret)
-{
-	if (moment_parse(str_of(text), clock_wall_ms(), ret))
-		return EXIT_DONE;
-	return cli_usage(self, "%s takes a time such as 2h, 7d or 2026-11-20T08:00Z, not \"%s\"", name, text);
-}
-
-static int read_number(const struct command *self, const char *name, const char *text, int64_t most, int64_t *ret)
-{
-	int64_t n;
-	if (!str_to_i64(str_of(text), &n) || n < 1 || n > most)
-		return cli_usage(self, "%s takes 1 to %lld, not \"%s\"", name, (long long)most, text);
-	*ret = n;
-	return EXIT_DONE;
-}
-
-static int read_option(const struct command *self, struct asked *asked, int c)
+static bool read_options(const struct command *self, int argc, char **argv, struct asked *asked, int *ret_code)
 {
 	struct redrive_order *order = &asked->order;
-	int64_t redrives = DEFAULT_REDRIVES;
-	int code = EXIT_DONE;
-	switch (c) {
-	case 'c': asked->config = optarg; break;
-	case 'd': order->dry_run = true; break;
-	case 'C': return read_classes(self, asked, optarg);
-	case 's': return read_moment(self, "--since", optarg, &order->filter.since_ms);
-	case 'u': return read_moment(self, "--until", optarg, &order->filter.until_ms);
-	case 'H': return read_header(self, asked, optarg);
-	case 'l': return read_number(self, "--limit", optarg, INT64_MAX, &order->limit);
-	case 'r': return read_number(self, "--rate", optarg, MOST_A_SECOND, &order->rate);
-	case 't': order->to = str_of(optarg); break;
-	case 'm':
-		code = read_number(self, "--max-redrives", optarg, MOST_REDRIVES, &redrives);
-		order->max_redrives = (uint32_t)redrives;
-		return code;
-	case 'a': order->again = true; break;
-	default: asked->json = true; break;
-	}
-	return code;
+	const struct arg args[] = {
+		{'c', "config", "FILE", "the configuration", .text = &asked->config},
+		{0, "dry-run", NULL, "only say what would be done: writes nothing, disturbs no other run", .flag = &order->dry_run},
+		{.help = "Filters:"},
+		{0, "class", "CLASS,...", "error classes (those that can go well the next time); \"all\"; \"other\" for dead letters that another program "
+		 "wrote", .take = take_classes, .ctx = asked},
+		{0, "since", "WHEN", "only those that died from then on: 2h, 7d (ago), 2026-11-20, 2026-11-20T08:00+01:00 (UTC without a zone)",
+		 .moment_ms = &order->filter.since_ms},
+		{0, "until", "WHEN", "only those that died before", .moment_ms = &order->filter.until_ms},
+		{0, "header", "NAME=VALUE", "only with this header; several must all be there", .take = take_header, .ctx = asked},
+		{.help = "How:"},
+		{0, "limit", "N", "so many at most", .number = &order->limit, .least = 1, .most = INT64_MAX},
+		{0, "rate", "N", "so many a second at most", .number = &order->rate, .least = 1, .most = MOST_A_SECOND},
+		{0, "to", "TOPIC", "all to this topic, whatever topic they came from", .text = &asked->to},
+		{0, "max-redrives", "N", "leave what was sent back so often already", .number = &asked->max_redrives, .least = 1, .most = MOST_REDRIVES},
+		{0, "again", NULL, "also what earlier runs have sent back", .flag = &order->again},
+		{0, "json", NULL, "one JSON object instead of the table", .flag = &asked->json},
+		{0},
+	};
+	if (!cli_args(self, args, argc, argv, ret_code))
+		return false;
+	order->to = str_of(asked->to);
+	order->max_redrives = (uint32_t)asked->max_redrives;
+	default_classes(asked);
+	return true;
 }
 
 /* ---- at work --------------------------------------------------------------------------------------------------------- */
@@ -223,26 +197,13 @@ static int act(struct asked *asked, const struct settings *settings)
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"config", required_argument, NULL, 'c'}, {"dry-run", no_argument, NULL, 'd'},      {"class", required_argument, NULL, 'C'},
-		{"since", required_argument, NULL, 's'},  {"until", required_argument, NULL, 'u'},  {"header", required_argument, NULL, 'H'},
-		{"limit", required_argument, NULL, 'l'},  {"rate", required_argument, NULL, 'r'},   {"to", required_argument, NULL, 't'},
-		{"max-redrives", required_argument, NULL, 'm'}, {"again", no_argument, NULL, 'a'},  {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},         {0}};
-	struct asked asked = {.order = {.max_redrives = DEFAULT_REDRIVES, .stop = stop_asked, .progress = show_progress}};
+	struct asked asked = {.order = {.stop = stop_asked, .progress = show_progress}, .max_redrives = DEFAULT_REDRIVES};
 	asked.order.filter.since_ms = INT64_MIN;
 	asked.order.filter.until_ms = INT64_MAX;
 	asked.order.filter.headers = asked.headers;
 	int code = EXIT_DONE;
-	for (int c; (c = cli_option(self, argc, argv, "c:h", longs, &code)) != -1;) {
-		if (c != '?')
-			code = read_option(self, &asked, c);
-		if (c == '?' || code != EXIT_DONE)
-			return code;
-	}
-	if (optind < argc)
-		return cli_usage(self, "unexpected argument \"%s\"", argv[optind]);
-	default_classes(&asked);
+	if (!read_options(self, argc, argv, &asked, &code))
+		return code;
 	struct settings settings;
 	code = cli_settings(self, asked.config, &settings);
 	if (code != EXIT_DONE)
@@ -255,4 +216,7 @@ static int run(const struct command *self, int argc, char **argv)
 	return code;
 }
 
-const struct command command_redrive = {.name = "redrive", .summary = "send dead letters back to their topic", .help = help, .run = run};
+const struct command command_redrive = {
+	.name = "redrive", .summary = "send dead letters back to their topic", .usage = usage, .about = about,
+	.notes = notes, .example = example, .run = run,
+};

@@ -49,7 +49,7 @@ static enum rc embed(struct row_vectors *r, const struct dataset_row *row, struc
 		r->dim = r->remote->dim;
 	} else {
 		float *values = arena_array(&job.arena, r->dim, sizeof *values);
-		ret->values = document_embed(r->model, ret->text, r->windows, values) ? values : NULL;
+		ret->values = document_embed(r->model, ret->text, (uint32_t)r->windows, values) ? values : NULL;
 	}
 	*arena = job.arena;
 	return rc;
@@ -89,7 +89,7 @@ static enum rc take(void *ctx, const struct dataset_row *row, struct arena *aren
 int row_vectors_read(struct row_vectors *r, const char *what, bool (*see)(void *ctx, const struct row_vector *row, struct err *err), void *ctx)
 {
 	struct seeing seeing = {r, see, ctx};
-	struct data_rows rows = {.path = r->data, .fields = r->fields, .field_count = r->field_count, .skip_bad = r->skip_bad, .bar = what,
+	struct data_rows rows = {.path = r->data, .fields = r->fields, .skip_bad = r->skip_bad, .bar = what,
 	                         .take = take, .ctx = &seeing};
 	int code = begin(r);
 	if (code == EXIT_DONE)

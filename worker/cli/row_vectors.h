@@ -17,8 +17,8 @@ struct embed_remote;
 struct row_vectors {
 	/* what is asked for */
 	const char *data;
-	const struct dataset_field *fields;
-	uint32_t field_count, windows;
+	const struct dataset_fields *fields;
+	int64_t windows;
 	const struct policy *policy; /* NULL: the last user message, whole */
 	struct embed_remote *remote; /* NULL: the table in this program; it needs the policy */
 	bool given, skip_bad;        /* given: the rows' own embeddings */

@@ -147,7 +147,7 @@ int rows_read(const struct rows_asked *asked, struct rows *ret)
 	rows_keep_init(&k, asked);
 	if (asked->file == NULL)
 		code = rows_read_topic(asked, &k, &ret->bad);
-	else if (dataset_open(asked->file, asked->fields, asked->field_count, &ds, &err) != RC_OK)
+	else if (dataset_open(asked->file, asked->fields->items, asked->fields->count, &ds, &err) != RC_OK)
 		code = cli_fail(&err, EXIT_CONFIG);
 	else
 		code = read_all(asked, ds, &k, &ret->bad);

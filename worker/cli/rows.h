@@ -18,8 +18,8 @@ struct rows_asked {
 	const char *topic;
 	const struct settings *settings; /* for a topic */
 	int64_t since_ms, until_ms;      /* of a topic's records; -1: all */
-	const struct dataset_field *fields;
-	uint32_t field_count, most; /* most: rows to keep */
+	const struct dataset_fields *fields;
+	uint32_t most; /* rows to keep */
 	uint64_t seed;
 	bool skip_bad; /* a file's rows; a topic's are always left out and counted */
 };

@@ -8,18 +8,12 @@
 #include "worker/cli/cli.h"
 #include "worker/engine/engine.h"
 
-static const char help[] =
-    "usage: pointsman run -c FILE [--log LEVEL]\n"
-    "\n"
+static const char usage[] = "-c FILE [--log LEVEL]\n";
+static const char about[] =
     "Consumes the input topics, decides, calls the models, and publishes one response and one decision\n"
     "record for every request. Runs until SIGTERM or SIGINT, then finishes the calls on the wire, commits\n"
-    "and leaves; a second signal gives up the calls. SIGHUP reads the policy again.\n"
-    "\n"
-    "  -c, --config FILE   the configuration\n"
-    "      --log LEVEL     debug, info, warn or error; over the configuration's\n"
-    "  -h, --help          this text\n"
-    "\n"
-    "example: pointsman run -c triage/pointsman.yaml\n";
+    "and leaves; a second signal gives up the calls. SIGHUP reads the policy again.\n";
+static const char example[] = "pointsman run -c triage/pointsman.yaml\n";
 
 /* A call in flight holds a descriptor: ask for all that the system allows. */
 static void raise_descriptor_limit(void)
@@ -63,33 +57,28 @@ static int serve(const struct settings *settings)
 	return rc == RC_OK ? EXIT_DONE : rc == RC_BAD_INPUT ? EXIT_CONFIG : EXIT_FAILED;
 }
 
-static bool level_from(const char *word, int *ret)
+static enum rc take_level(void *ctx, const char *text, struct err *err)
 {
 	static const char *const names[] = {"debug", "info", "warn", "error"};
 	for (int i = 0; i < 4; i++)
-		if (strcmp(word, names[i]) == 0) {
-			*ret = i;
-			return true;
+		if (strcmp(text, names[i]) == 0) {
+			*(int *)ctx = i;
+			return RC_OK;
 		}
-	return false;
+	return err_set(err, RC_BAD_INPUT, "--log takes debug, info, warn or error, not \"%s\"", text);
 }
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"config", required_argument, NULL, 'c'}, {"log", required_argument, NULL, 'l'}, {"help", no_argument, NULL, 'h'}, {0}};
 	const char *path = NULL;
 	int code = EXIT_DONE, level = -1;
-	for (int c; (c = cli_option(self, argc, argv, "c:h", longs, &code)) != -1;) {
-		if (c == '?')
-			return code;
-		if (c == 'c')
-			path = optarg;
-		else if (!level_from(optarg, &level))
-			return cli_usage(self, "--log takes debug, info, warn or error, not \"%s\"", optarg);
-	}
-	if (optind < argc)
-		return cli_usage(self, "unexpected argument \"%s\"", argv[optind]);
+	const struct arg args[] = {
+		{'c', "config", "FILE", "the configuration", .text = &path},
+		{0, "log", "LEVEL", "debug, info, warn or error; over the configuration's", .take = take_level, .ctx = &level},
+		{0},
+	};
+	if (!cli_args(self, args, argc, argv, &code))
+		return code;
 	struct settings settings;
 	code = cli_settings(self, path, &settings);
 	if (code != EXIT_DONE)
@@ -101,4 +90,7 @@ static int run(const struct command *self, int argc, char **argv)
 	return code;
 }
 
-const struct command command_run = {.name = "run", .summary = "run the worker", .help = help, .run = run};
+const struct command command_run = {
+	.name = "run", .summary = "run the worker", .usage = usage, .about = about,
+	.example = example, .run = run,
+};

@@ -6,49 +6,34 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "common/clock.h"
 #include "common/hmac.h"
 #include "common/json.h"
 #include "worker/cli/cli.h"
-#include "worker/cli/moment.h"
 #include "worker/cli/rows.h"
 #include "worker/cli/whole_file.h"
 #include "worker/lab/row_write.h"
 #include "worker/lab/sample_stages.h"
 #include "worker/route/static_model.h"
 
-enum { DEFAULT_ROWS = 800, MOST_WANTED = 20000, MOST_SEED = 1000000000, MOST_KEPT = 200000, FAR_PERCENT = 10 };
+enum { DEFAULT_ROWS = 800, MOST_WANTED = 20000, MOST_KEPT = 200000, FAR_PERCENT = 10 };
 
-static const char help[] =
-    "usage: pointsman sample -c FILE (--from-file DATA | --from-topic TOPIC) --out FILE [OPTION...]\n"
-    "\n"
+static const char usage[] = "-c FILE (--from-file DATA | --from-topic TOPIC) --out FILE [OPTION...]\n";
+static const char about[] =
     "Picks rows worth a label: as many of each route as can be, by chance; those nearest to a threshold; those over\n"
     "which stages contradict each other; and those unlike all examples. Each has a field why (chance, low_confidence,\n"
     "disagreement or far) and why_detail. Duplicates, and near ones, are taken once. Nobody is called, nothing is\n"
-    "committed. The same rows and the same seed give the same file.\n"
-    "\n"
-    "  -c, --config FILE        the configuration, whose policy is asked\n"
-    "      --from-file DATA     JSON Lines or CSV with a header (- for standard input)\n"
-    "      --from-topic TOPIC   read with the configuration's brokers and input mapping, up to its end now\n"
-    "      --since, --until WHEN  of a topic's records: 2h, 7d (ago), 2026-11-20, 2026-11-20T08:00+01:00\n"
-    "  -n, --rows N             how many (800)\n"
-    "  -o, --out FILE           JSON Lines, in an order without meaning; written whole or not at all\n"
-    "  -f, --field NAME=PATH    a field stands elsewhere: text=ticket.body\n"
-    "      --seed N             other rows by chance (1)\n"
-    "      --skip-bad           leave out rows of a file that cannot be read; else the first one ends it\n"
-    "      --json               one JSON object instead of the table\n"
-    "  -h, --help               this text\n"
-    "\n"
+    "committed. The same rows and the same seed give the same file.\n";
+static const char notes[] =
     "Weak spots are over-represented on purpose: `eval --slice why` of the labelled rows tells them from those by\n"
-    "chance. Of very many rows a share is looked at that the seed draws.\n"
-    "\n"
-    "example: pointsman sample -c pointsman.yaml --from-topic tickets --since 30d --rows 800 -o rows.jsonl\n"
-    "         pointsman label rows.jsonl -c pointsman.yaml -o labelled.jsonl\n";
+    "chance. Of very many rows a share is looked at that the seed draws.\n";
+static const char example[] =
+    "pointsman sample -c pointsman.yaml --from-topic tickets --since 30d --rows 800 -o rows.jsonl\n"
+    "pointsman label rows.jsonl -c pointsman.yaml -o labelled.jsonl\n";
 
 struct asked {
 	const char *config, *out;
 	struct rows_asked rows;
-	struct dataset_field fields[DATASET_MAX_FIELDS];
+	struct dataset_fields fields;
 	int64_t wanted, seed;
 	bool json;
 };
@@ -237,73 +222,37 @@ static int prepare_and_sample(const struct command *self, struct asked *asked)
 	return code;
 }
 
-/* ---- options --------------------------------------------------------------------------------------------------------- */
-
-static bool read_number(const char *text, int64_t least, int64_t most, int64_t *ret)
-{
-	int64_t n;
-	if (!str_to_i64(str_of(text), &n) || n < least || n > most)
-		return false;
-	*ret = n;
-	return true;
-}
-
-static int take(const struct command *self, int c, struct asked *asked)
-{
-	switch (c) {
-	case 'c': asked->config = optarg; break;
-	case 'o': asked->out = optarg; break;
-	case 'F': asked->rows.file = optarg; break;
-	case 'T': asked->rows.topic = optarg; break;
-	case 'b': asked->rows.skip_bad = true; break;
-	case 'j': asked->json = true; break;
-	case 'n':
-		if (!read_number(optarg, 1, MOST_WANTED, &asked->wanted))
-			return cli_usage(self, "--rows takes 1 to %d, not \"%s\"", MOST_WANTED, optarg);
-		break;
-	case 'S':
-		if (!read_number(optarg, 0, MOST_SEED, &asked->seed))
-			return cli_usage(self, "--seed takes 0 to %d, not \"%s\"", MOST_SEED, optarg);
-		break;
-	case 's':
-	case 'u':
-		if (!moment_parse(str_of(optarg), clock_wall_ms(), c == 's' ? &asked->rows.since_ms : &asked->rows.until_ms))
-			return cli_usage(self, "--since and --until take a time such as 2h, 7d or 2026-11-20T08:00Z, not \"%s\"", optarg);
-		break;
-	default:
-		if (cli_field(self, optarg, asked->fields, &asked->rows.field_count) != EXIT_DONE)
-			return EXIT_USAGE;
-	}
-	return EXIT_DONE;
-}
-
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},    {"from-file", required_argument, NULL, 'F'},
-	                                      {"from-topic", required_argument, NULL, 'T'}, {"since", required_argument, NULL, 's'},
-	                                      {"until", required_argument, NULL, 'u'},     {"rows", required_argument, NULL, 'n'},
-	                                      {"out", required_argument, NULL, 'o'},       {"field", required_argument, NULL, 'f'},
-	                                      {"seed", required_argument, NULL, 'S'},      {"skip-bad", no_argument, NULL, 'b'},
-	                                      {"json", no_argument, NULL, 'j'},            {"help", no_argument, NULL, 'h'}, {0}};
 	struct asked asked = {.wanted = DEFAULT_ROWS, .seed = 1, .rows = {.since_ms = -1, .until_ms = -1, .most = MOST_KEPT}};
+	const struct arg args[] = {
+		{'c', "config", "FILE", "the configuration, whose policy is asked", .text = &asked.config},
+		{0, "from-file", "DATA", "JSON Lines or CSV with a header (- for standard input)", .text = &asked.rows.file},
+		{0, "from-topic", "TOPIC", "read with the configuration's brokers and input mapping, up to its end now", .text = &asked.rows.topic},
+		{0, "since", "WHEN", CLI_MOMENT_HELP, .moment_ms = &asked.rows.since_ms},
+		{0, "until", "WHEN", "only before that time", .moment_ms = &asked.rows.until_ms},
+		{'n', "rows", "N", "how many", .number = &asked.wanted, .least = 1, .most = MOST_WANTED},
+		{'o', "out", "FILE", "JSON Lines, in an order without meaning; written whole or not at all", .text = &asked.out,
+		 .needed = "--out FILE is needed: where the rows are written"},
+		{'f', "field", "NAME=PATH", "a field stands elsewhere: text=ticket.body", .take = cli_take_field, .ctx = &asked.fields},
+		{0, "seed", "N", "other rows by chance", .number = &asked.seed, .most = CLI_MOST_SEED},
+		{0, "skip-bad", NULL, CLI_SKIP_BAD_HELP, .flag = &asked.rows.skip_bad},
+		{0, "json", NULL, "one JSON object instead of the table", .flag = &asked.json},
+		{0},
+	};
 	int code = EXIT_DONE;
-	for (int c; (c = cli_option(self, argc, argv, "c:n:o:f:h", longs, &code)) != -1;) {
-		if (c != '?')
-			code = take(self, c, &asked);
-		if (c == '?' || code != EXIT_DONE)
-			return code;
-	}
-	if (optind < argc)
-		return cli_usage(self, "unexpected argument \"%s\"; --from-file takes a data set, --from-topic a topic", argv[optind]);
+	if (!cli_args(self, args, argc, argv, &code))
+		return code;
 	if ((asked.rows.file == NULL) == (asked.rows.topic == NULL))
 		return cli_usage(self, "where from? --from-file DATA or --from-topic TOPIC");
-	if (asked.out == NULL)
-		return cli_usage(self, "--out FILE is needed: where the rows are written");
 	if (asked.rows.file != NULL && (asked.rows.since_ms >= 0 || asked.rows.until_ms >= 0))
 		return cli_usage(self, "--since and --until are of a topic's records");
-	asked.rows.fields = asked.fields;
+	asked.rows.fields = &asked.fields;
 	asked.rows.seed = (uint64_t)asked.seed;
 	return prepare_and_sample(self, &asked);
 }
 
-const struct command command_sample = {.name = "sample", .summary = "pick rows that are worth a label", .help = help, .run = run};
+const struct command command_sample = {
+	.name = "sample", .summary = "pick rows that are worth a label", .usage = usage, .about = about,
+	.notes = notes, .example = example, .run = run,
+};

@@ -7,22 +7,14 @@
 
 enum { TIMEOUT_MS = 10000, DEFAULT_PARTITIONS = 12, MOST_PARTITIONS = 10000, MOST_REPLICAS = 100 };
 
-static const char help[] =
-    "usage: pointsman topics -c FILE [--create] [--partitions N] [--replication N]\n"
-    "\n"
+static const char usage[] = "-c FILE [--create] [--partitions N] [--replication N]\n";
+static const char about[] =
     "Lists every topic that the configuration and its policy name, and what is missing. With --create the\n"
-    "missing ones are made: outputs get as many partitions as the input, so that they are co-partitioned.\n"
-    "\n"
-    "  -c, --config FILE      the configuration\n"
-    "      --create           make what is missing\n"
-    "      --partitions N     of a missing input topic (12)\n"
-    "      --replication N    copies of each partition (the broker's default)\n"
-    "  -h, --help             this text\n"
-    "\n"
+    "missing ones are made: outputs get as many partitions as the input, so that they are co-partitioned.\n";
+static const char notes[] =
     "Readers of the outputs should set isolation.level=read_committed: others see records of aborted\n"
-    "transactions too.\n"
-    "\n"
-    "example: pointsman topics -c triage/pointsman.yaml --create\n";
+    "transactions too.\n";
+static const char example[] = "pointsman topics -c triage/pointsman.yaml --create\n";
 
 struct asked {
 	const char *config;
@@ -98,32 +90,19 @@ static int act(const struct asked *asked, const struct settings *settings)
 	return code;
 }
 
-static bool number(const char *text, int64_t most, int64_t *ret)
-{
-	return str_to_i64(str_of(text), ret) && *ret >= 1 && *ret <= most;
-}
-
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {{"config", required_argument, NULL, 'c'},     {"create", no_argument, NULL, 'm'},
-	                                      {"partitions", required_argument, NULL, 'p'}, {"replication", required_argument, NULL, 'r'},
-	                                      {"help", no_argument, NULL, 'h'},             {0}};
 	struct asked asked = {.partitions = DEFAULT_PARTITIONS};
+	const struct arg args[] = {
+		{'c', "config", "FILE", "the configuration", .text = &asked.config},
+		{0, "create", NULL, "make what is missing", .flag = &asked.create},
+		{0, "partitions", "N", "of a missing input topic", .number = &asked.partitions, .least = 1, .most = MOST_PARTITIONS},
+		{0, "replication", "N", "copies of each partition (the broker's default)", .number = &asked.replication, .least = 1, .most = MOST_REPLICAS},
+		{0},
+	};
 	int code = EXIT_DONE;
-	for (int c; (c = cli_option(self, argc, argv, "c:h", longs, &code)) != -1;) {
-		if (c == '?')
-			return code;
-		if (c == 'c')
-			asked.config = optarg;
-		else if (c == 'm')
-			asked.create = true;
-		else if (c == 'p' && !number(optarg, MOST_PARTITIONS, &asked.partitions))
-			return cli_usage(self, "--partitions takes 1 to %d, not \"%s\"", MOST_PARTITIONS, optarg);
-		else if (c == 'r' && !number(optarg, MOST_REPLICAS, &asked.replication))
-			return cli_usage(self, "--replication takes 1 to %d, not \"%s\"", MOST_REPLICAS, optarg);
-	}
-	if (optind < argc)
-		return cli_usage(self, "unexpected argument \"%s\"", argv[optind]);
+	if (!cli_args(self, args, argc, argv, &code))
+		return code;
 	struct settings settings;
 	code = cli_settings(self, asked.config, &settings);
 	if (code != EXIT_DONE)
@@ -133,4 +112,7 @@ static int run(const struct command *self, int argc, char **argv)
 	return code;
 }
 
-const struct command command_topics = {.name = "topics", .summary = "list and make the topics", .help = help, .run = run};
+const struct command command_topics = {
+	.name = "topics", .summary = "list and make the topics", .usage = usage, .about = about,
+	.notes = notes, .example = example, .run = run,
+};

@@ -6,20 +6,18 @@
 
 #include "common/json.h"
 #include "worker/cli/data_rows.h"
-#include "worker/cli/train_gain.h"
-#include "worker/cli/train_groups.h"
 #include "worker/cli/whole_file.h"
 #include "worker/lab/stats.h"
 #include "worker/lab/train.h"
 #include "worker/route/route.h"
 
-enum { BLOCK = 1024, MOST_SEED = 1000000000, PROGRESS_STEPS = 1000 };
+enum { BLOCK = 1024, PROGRESS_STEPS = 1000 };
 
-static const char help[] =
-    "usage: pointsman train DATA --out FILE [OPTION...]\n"
-    "       pointsman train --groups DATA --out FILE [OPTION...]   (see pointsman train --groups --help)\n"
-    "       pointsman train --gain DATA --out FILE [OPTION...]     (see pointsman train --gain --help)\n"
-    "\n"
+static const char usage[] =
+    "DATA --out FILE [OPTION...]\n"
+    "--groups DATA --out FILE [OPTION...]   (see pointsman train --groups --help)\n"
+    "--gain DATA --out FILE [OPTION...]     (see pointsman train --gain --help)\n";
+static const char about[] =
     "Learns from texts with labels, and writes a classifier that a policy uses as a stage:\n"
     "\n"
     "    stages:\n"
@@ -29,25 +27,12 @@ static const char help[] =
     "seed give the same file. Parts of the rows are held out first, to say how often it is right and to calibrate.\n"
     "DATA is JSON Lines or CSV with a header (- for standard input), with the fields text (or prompt, or messages)\n"
     "and label. Rows of no route (label null or oos) are no label of their own: from 100 of them on it is learned what\n"
-    "tells them from the others, with fewer a formula does.\n"
-    "\n"
-    "  -o, --out FILE          the classifier; written whole or not at all\n"
-    "  -c, --config FILE       read the texts as this configuration's policy does, and accept its routes only\n"
-    "  -f, --field NAME=PATH   a field stands elsewhere: text=ticket.body, label=ticket.queue\n"
-    "      --labels-as-routes  without a policy every label is learned; said here, it is what happens without --config\n"
-    "      --none LABEL        this label means none of the routes, too\n"
-    "      --no-names          the labels' names say nothing: do not learn them as texts\n"
-    "      --seed N            another order of learning (1)\n"
-    "      --skip-bad          leave out rows that cannot be read, and count them; else the first one ends it\n"
-    "      --json              one JSON object instead of words\n"
-    "  -h, --help              this text\n"
-    "\n"
-    "example: pointsman train tickets.csv -f text=body -f label=queue -o triage.pmc\n";
+    "tells them from the others, with fewer a formula does.\n";
+static const char example[] = "pointsman train tickets.csv -f text=body -f label=queue -o triage.pmc\n";
 
 struct asked {
 	const char *config, *none, *data, *out;
-	struct dataset_field fields[DATASET_MAX_FIELDS];
-	uint32_t field_count;
+	struct dataset_fields fields;
 	int64_t seed;
 	bool skip_bad, json, no_names;
 };
@@ -121,7 +106,7 @@ static enum rc take_row(void *ctx, const struct dataset_row *row, struct arena *
 
 static int read_rows(struct work *w)
 {
-	struct data_rows rows = {.path = w->asked->data, .fields = w->asked->fields, .field_count = w->asked->field_count,
+	struct data_rows rows = {.path = w->asked->data, .fields = &w->asked->fields,
 	                         .skip_bad = w->asked->skip_bad, .take = take_row, .ctx = w};
 	int code = data_rows_read(&rows);
 	w->bad = rows.bad;
@@ -234,59 +219,37 @@ static int train(const struct command *self, const struct asked *asked)
 	return code;
 }
 
-static bool has_word(int argc, char **argv, const char *word)
-{
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], word) == 0)
-			return true;
-	return false;
-}
-
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {{"config", required_argument, NULL, 'c'}, {"field", required_argument, NULL, 'f'},
-	                                      {"out", required_argument, NULL, 'o'},    {"seed", required_argument, NULL, 's'},
-	                                      {"skip-bad", no_argument, NULL, 'b'},     {"json", no_argument, NULL, 'j'},
-	                                      {"none", required_argument, NULL, 'n'},   {"labels-as-routes", no_argument, NULL, 'L'},
-	                                      {"no-names", no_argument, NULL, 'N'},
-	                                      {"help", no_argument, NULL, 'h'},         {0}};
 	struct asked asked = {.seed = 1};
-	int code = EXIT_DONE;
 	bool labels_as_routes = false;
-	if (has_word(argc, argv, "--groups"))
-		return train_groups(self, argc, argv);
-	if (has_word(argc, argv, "--gain"))
-		return train_gain(argc, argv);
-	for (int c; (c = cli_option(self, argc, argv, "c:f:o:h", longs, &code)) != -1;) {
-		if (c == '?')
-			return code;
-		if (c == 'c')
-			asked.config = optarg;
-		else if (c == 'o')
-			asked.out = optarg;
-		else if (c == 'n')
-			asked.none = optarg;
-		else if (c == 'N')
-			asked.no_names = true;
-		else if (c == 'L')
-			labels_as_routes = true;
-		else if (c == 'b')
-			asked.skip_bad = true;
-		else if (c == 'j')
-			asked.json = true;
-		else if (c == 's' && (!str_to_i64(str_of(optarg), &asked.seed) || asked.seed < 0 || asked.seed > MOST_SEED))
-			return cli_usage(self, "--seed takes 0 to %d, not \"%s\"", MOST_SEED, optarg);
-		else if (c == 'f' && cli_field(self, optarg, asked.fields, &asked.field_count) != EXIT_DONE)
-			return EXIT_USAGE;
-	}
-	if (optind + 1 != argc)
-		return cli_usage(self, "one data set is needed: a file, or - for standard input");
+	const struct arg args[] = {
+		{.operand = &asked.data, .needed = CLI_DATA_NEEDED},
+		{'o', "out", "FILE", "the classifier; written whole or not at all", .text = &asked.out,
+		 .needed = "--out FILE is needed: where the classifier is written"},
+		{'c', "config", "FILE", "read the texts as this configuration's policy does, and accept its routes only", .text = &asked.config},
+		{'f', "field", "NAME=PATH", "a field stands elsewhere: text=ticket.body, label=ticket.queue", .take = cli_take_field, .ctx = &asked.fields},
+		{0, "labels-as-routes", NULL, "without a policy every label is learned; said here, it is what happens without --config",
+		 .flag = &labels_as_routes},
+		{0, "none", "LABEL", "this label means none of the routes, too", .text = &asked.none},
+		{0, "no-names", NULL, "the labels' names say nothing: do not learn them as texts", .flag = &asked.no_names},
+		{0, "seed", "N", "another order of learning", .number = &asked.seed, .most = CLI_MOST_SEED},
+		{0, "skip-bad", NULL, CLI_SKIP_BAD_HELP, .flag = &asked.skip_bad},
+		{0, "json", NULL, "one JSON object instead of words", .flag = &asked.json},
+		{0},
+	};
+	int code = EXIT_DONE;
+	if (args_have(argc, argv, "--groups"))
+		return command_train_groups.run(&command_train_groups, argc, argv);
+	if (args_have(argc, argv, "--gain"))
+		return command_train_gain.run(&command_train_gain, argc, argv);
+	if (!cli_args(self, args, argc, argv, &code))
+		return code;
 	if (labels_as_routes && asked.config != NULL)
 		return cli_usage(self, "--labels-as-routes takes the place of a policy: give either it or --config");
-	if (asked.out == NULL)
-		return cli_usage(self, "--out FILE is needed: where the classifier is written");
-	asked.data = argv[optind];
 	return train(self, &asked);
 }
 
-const struct command command_train = {.name = "train", .summary = "learn a classifier from texts with labels", .help = help, .run = run};
+const struct command command_train = {
+	.name = "train", .summary = "learn a classifier from texts with labels", .usage = usage, .about = about, .example = example, .run = run,
+};

@@ -1,8 +1,6 @@
 /*
  * train_gain.c: `pointsman train --gain`: judged answers of two models become the file of a difficulty stage.
  */
-#include "worker/cli/train_gain.h"
-
 #include <math.h>
 #include <stdlib.h>
 
@@ -13,11 +11,10 @@
 #include "worker/lab/gain_measure.h"
 #include "worker/lab/gain_train.h"
 
-enum { BLOCK = 1024, MOST_SEED = 1000000000, PROGRESS_STEPS = 1000, MOST_NAMES = 1000 };
+enum { BLOCK = 1024, PROGRESS_STEPS = 1000, MOST_NAMES = 1000 };
 
-static const char help[] =
-    "usage: pointsman train --gain DATA --out FILE [OPTION...]\n"
-    "\n"
+static const char usage[] = "DATA --out FILE [OPTION...]\n";
+static const char about[] =
     "Learns from prompts that both a weak and a strong model have answered how much better the strong one's answer will\n"
     "be, and writes a model that a policy uses as a stage:\n"
     "\n"
@@ -32,24 +29,12 @@ static const char help[] =
     "\n"
     "The report is of rows that were held out: APGR is the mean share of the quality between both models that is had\n"
     "when the texts of the highest scores go to the strong one (RouteLLM); 0.50 is chance. Nothing is called. The same\n"
-    "rows and the same seed give the same file.\n"
-    "\n"
-    "  -o, --out FILE          the model of gains; written whole or not at all\n"
-    "  -c, --config FILE       read the texts as this configuration's policy does\n"
-    "  -f, --field NAME=PATH   a field stands elsewhere: text=prompt, weak.quality=scores.small, task=source\n"
-    "      --seed N            another order of learning and another choice of what is held out (1)\n"
-    "      --skip-bad          leave out rows that cannot be read, and count them; else the first one ends it\n"
-    "      --json              one JSON object instead of words\n"
-    "  -h, --help              this text\n"
-    "\n"
-    "example: pointsman train --gain judged.jsonl -f weak.quality=small.ok -f strong.quality=large.ok -o support.pmg\n";
-
-static const struct command self = {.name = "train", .summary = "", .help = help, .run = NULL};
+    "rows and the same seed give the same file.\n";
+static const char example[] = "pointsman train --gain judged.jsonl -f weak.quality=small.ok -f strong.quality=large.ok -o support.pmg\n";
 
 struct asked {
 	const char *config, *out;
-	struct dataset_field fields[DATASET_MAX_FIELDS];
-	uint32_t field_count;
+	struct dataset_fields fields;
 	int64_t seed;
 	bool json;
 };
@@ -245,15 +230,14 @@ static int learn(struct work *w, int64_t bad)
 	return EXIT_DONE;
 }
 
-static int train(const struct asked *asked, struct data_rows *rows, struct arena *arena)
+static int train(const struct command *self, const struct asked *asked, struct data_rows *rows, struct arena *arena)
 {
 	struct work w = {.asked = asked, .arena = *arena};
 	struct settings settings;
-	int code = cli_policy(&self, asked->config, &settings, &w.policy);
+	int code = cli_policy(self, asked->config, &settings, &w.policy);
 	w.topics.items = arena_array(&w.arena, MOST_NAMES, sizeof *w.topics.items);
 	w.tasks.items = arena_array(&w.arena, MOST_NAMES, sizeof *w.tasks.items);
-	rows->fields = asked->fields;
-	rows->field_count = asked->field_count;
+	rows->fields = &asked->fields;
 	rows->take = take;
 	rows->ctx = &w;
 	if (code == EXIT_DONE)
@@ -268,43 +252,35 @@ static int train(const struct asked *asked, struct data_rows *rows, struct arena
 	return code;
 }
 
-int train_gain(int argc, char **argv)
+static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option longs[] = {{"gain", no_argument, NULL, 'g'},         {"config", required_argument, NULL, 'c'},
-	                                      {"field", required_argument, NULL, 'f'},  {"out", required_argument, NULL, 'o'},
-	                                      {"seed", required_argument, NULL, 's'},   {"skip-bad", no_argument, NULL, 'b'},
-	                                      {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
-	                                      {0}};
 	struct asked asked = {.seed = 1};
 	struct data_rows rows = {0};
+	bool gain = false; /* known already */
+	const struct arg args[] = {
+		{.operand = &rows.path, .needed = CLI_DATA_NEEDED},
+		{0, "gain", NULL, NULL, .flag = &gain},
+		{'o', "out", "FILE", "the model of gains; written whole or not at all", .text = &asked.out,
+		 .needed = "--out FILE is needed: where the model of gains is written"},
+		{'c', "config", "FILE", "read the texts as this configuration's policy does", .text = &asked.config},
+		{'f', "field", "NAME=PATH", "a field stands elsewhere: text=prompt, weak.quality=scores.small, task=source", .take = cli_take_field,
+		 .ctx = &asked.fields},
+		{0, "seed", "N", "another order of learning and another choice of what is held out", .number = &asked.seed, .most = CLI_MOST_SEED},
+		{0, "skip-bad", NULL, CLI_SKIP_BAD_HELP, .flag = &rows.skip_bad},
+		{0, "json", NULL, "one JSON object instead of words", .flag = &asked.json},
+		{0},
+	};
 	struct arena arena;
 	int code = EXIT_DONE;
-	for (int c; (c = cli_option(&self, argc, argv, "c:f:o:h", longs, &code)) != -1;) {
-		if (c == '?')
-			return code;
-		if (c == 'c')
-			asked.config = optarg;
-		else if (c == 'o')
-			asked.out = optarg;
-		else if (c == 'b')
-			rows.skip_bad = true;
-		else if (c == 'j')
-			asked.json = true;
-		else if (c == 's' && (!str_to_i64(str_of(optarg), &asked.seed) || asked.seed < 0 || asked.seed > MOST_SEED))
-			return cli_usage(&self, "--seed takes 0 to %d, not \"%s\"", MOST_SEED, optarg);
-		else if (c == 'f' && cli_field(&self, optarg, asked.fields, &asked.field_count) != EXIT_DONE)
-			return EXIT_USAGE;
-	}
-	if (optind + 1 != argc)
-		return cli_usage(&self, "one data set is needed: a file, or - for standard input");
-	if (asked.out == NULL)
-		return cli_usage(&self, "--out FILE is needed: where the model of gains is written");
-	rows.path = argv[optind];
+	if (!cli_args(self, args, argc, argv, &code))
+		return code;
 	arena_init(&arena, 1 << 20);
-	if (!outcome_rows_fields(asked.fields, &asked.field_count, rows.path, &arena))
-		code = cli_usage(&self, "there are too many --field options");
+	if (!outcome_rows_fields(&asked.fields, rows.path, &arena))
+		code = cli_usage(self, "there are too many --field options");
 	else
-		code = train(&asked, &rows, &arena);
+		code = train(self, &asked, &rows, &arena);
 	arena_free(&arena);
 	return code;
 }
+
+const struct command command_train_gain = {.name = "train --gain", .usage = usage, .about = about, .example = example, .run = run};

@@ -1,8 +1,6 @@
 /*
  * train_groups.c: `pointsman train --groups`: a backlog becomes the file of an outlier stage.
  */
-#include "worker/cli/train_groups.h"
-
 #include <math.h>
 #include <stdlib.h>
 
@@ -12,11 +10,10 @@
 #include "worker/lab/group_learn.h"
 #include "worker/route/route.h"
 
-enum { MOST_SEED = 1000000000, PROGRESS_STEPS = 1000, DEFAULT_SHARE = 1, TEXT_SHOWN = 60 };
+enum { PROGRESS_STEPS = 1000, DEFAULT_SHARE = 1, TEXT_SHOWN = 60 };
 
-static const char help[] =
-    "usage: pointsman train --groups DATA --out FILE [OPTION...]\n"
-    "\n"
+static const char usage[] = "DATA --out FILE [OPTION...]\n";
+static const char about[] =
     "Finds the groups that a backlog falls into, without labels, and writes them for a policy's stage:\n"
     "\n"
     "    stages:\n"
@@ -27,26 +24,13 @@ static const char help[] =
     "route. A fifth of the rows is kept aside: how far is far comes from rows that were not learned from. Of more than\n"
     "200,000 rows a sample is learned from. Nothing is called; the same rows and seed give the same file.\n"
     "DATA is JSON Lines or CSV with a header (- for standard input), with the field text (or prompt, or messages).\n"
-    "Texts of more than some 200 words are read as the mean of windows, spread from head to tail.\n"
-    "\n"
-    "  -o, --out FILE          the groups; written whole or not at all\n"
-    "  -c, --config FILE       read the texts as this configuration's policy does (its text.max_chars too)\n"
-    "  -f, --field NAME=PATH   a field stands elsewhere: text=document.body\n"
-    "      --label NAME        only rows with this label: those that the cheaper model is trusted with\n"
-    "  -k, --count N           so many groups; else so many as lie clearest apart, at most 256\n"
-    "      --windows N         of a long text (3: head, middle, tail)\n"
-    "      --given             the rows' own embeddings instead of the table in this program\n"
-    "      --seed N            another beginning of the search (1)\n"
-    "      --skip-bad          leave out rows that cannot be read, and count them; else the first one ends it\n"
-    "      --json              one JSON object instead of words\n"
-    "  -h, --help              this text\n"
-    "\n"
-    "example: pointsman train --groups backlog.jsonl -f text=body -o models/groups.pmv\n";
+    "Texts of more than some 200 words are read as the mean of windows, spread from head to tail.\n";
+static const char example[] = "pointsman train --groups backlog.jsonl -f text=body -o models/groups.pmv\n";
 
 struct asked {
 	const char *config, *out, *label;
-	struct dataset_field fields[DATASET_MAX_FIELDS];
-	int64_t seed, count, windows;
+	struct dataset_fields fields;
+	int64_t seed, count; /* count 0: as many as lie clearest apart */
 	bool json;
 	struct row_vectors rows;
 };
@@ -76,7 +60,7 @@ static void begin(struct work *w)
 {
 	const struct asked *asked = w->asked;
 	w->setup = (struct group_learn_setup){.embedder = asked->rows.given ? GROUPS_GIVEN : GROUPS_STATIC, .dim = asked->rows.dim,
-	                                      .windows = (uint32_t)asked->windows, .k = (uint32_t)asked->count, .seed = (uint64_t)asked->seed,
+	                                      .windows = (uint32_t)asked->rows.windows, .k = (uint32_t)asked->count, .seed = (uint64_t)asked->seed,
 	                                      .progress = show, .ctx = w};
 	w->setup.static_version = asked->rows.model != NULL ? static_model_version(asked->rows.model) : STR_NULL;
 	w->learn = group_learn_new(&w->setup);
@@ -223,54 +207,31 @@ static int work(const struct command *self, struct asked *asked)
 	return code;
 }
 
-static bool number(const char *text, int64_t least, int64_t most, int64_t *ret)
+static int run(const struct command *self, int argc, char **argv)
 {
-	return str_to_i64(str_of(text), ret) && *ret >= least && *ret <= most;
+	struct asked asked = {.seed = 1, .rows = {.windows = DOCUMENT_WINDOWS}};
+	struct row_vectors *rows = &asked.rows;
+	bool groups = false; /* known already */
+	const struct arg args[] = {
+		{.operand = &rows->data, .needed = CLI_DATA_NEEDED},
+		{0, "groups", NULL, NULL, .flag = &groups},
+		{'o', "out", "FILE", "the groups; written whole or not at all", .text = &asked.out, .needed = "--out FILE is needed: where the groups are written"},
+		{'c', "config", "FILE", "read the texts as this configuration's policy does (its text.max_chars too)", .text = &asked.config},
+		{'f', "field", "NAME=PATH", "a field stands elsewhere: text=document.body", .take = cli_take_field, .ctx = &asked.fields},
+		{0, "label", "NAME", "only rows with this label: those that the cheaper model is trusted with", .text = &asked.label},
+		{'k', "count", "N", "so many groups; else so many as lie clearest apart, at most 256", .number = &asked.count, .least = 1, .most = GROUPS_MOST},
+		{0, "windows", "N", "of a long text; 3 are head, middle, tail", .number = &rows->windows, .least = 1, .most = DOCUMENT_MAX_WINDOWS},
+		{0, "given", NULL, "the rows' own embeddings instead of the table in this program", .flag = &rows->given},
+		{0, "seed", "N", "another beginning of the search", .number = &asked.seed, .most = CLI_MOST_SEED},
+		{0, "skip-bad", NULL, CLI_SKIP_BAD_HELP, .flag = &rows->skip_bad},
+		{0, "json", NULL, "one JSON object instead of words", .flag = &asked.json},
+		{0},
+	};
+	int code = EXIT_DONE;
+	if (!cli_args(self, args, argc, argv, &code))
+		return code;
+	rows->fields = &asked.fields;
+	return work(self, &asked);
 }
 
-int train_groups(const struct command *train, int argc, char **argv)
-{
-	static const struct option longs[] = {{"groups", no_argument, NULL, 'g'},       {"config", required_argument, NULL, 'c'},
-	                                      {"field", required_argument, NULL, 'f'},  {"out", required_argument, NULL, 'o'},
-	                                      {"count", required_argument, NULL, 'k'},  {"windows", required_argument, NULL, 'w'},
-	                                      {"given", no_argument, NULL, 'v'},        {"label", required_argument, NULL, 'l'},
-	                                      {"seed", required_argument, NULL, 's'},
-	                                      {"skip-bad", no_argument, NULL, 'b'},     {"json", no_argument, NULL, 'j'},
-	                                      {"help", no_argument, NULL, 'h'},         {0}};
-	const struct command self = {train->name, train->summary, help, train->run};
-	struct asked asked = {.seed = 1, .windows = DOCUMENT_WINDOWS};
-	struct row_vectors *rows = &asked.rows;
-	int code = EXIT_DONE;
-	for (int c; (c = cli_option(&self, argc, argv, "c:f:o:k:h", longs, &code)) != -1;) {
-		if (c == '?')
-			return code;
-		if (c == 'c')
-			asked.config = optarg;
-		else if (c == 'o')
-			asked.out = optarg;
-		else if (c == 'l')
-			asked.label = optarg;
-		else if (c == 'j')
-			asked.json = true;
-		else if (c == 'v')
-			rows->given = true;
-		else if (c == 'b')
-			rows->skip_bad = true;
-		else if (c == 'k' && !number(optarg, 1, GROUPS_MOST, &asked.count))
-			return cli_usage(&self, "--count takes 1 to %d, not \"%s\"", GROUPS_MOST, optarg);
-		else if (c == 'w' && !number(optarg, 1, DOCUMENT_MAX_WINDOWS, &asked.windows))
-			return cli_usage(&self, "--windows takes 1 to %d, not \"%s\"", DOCUMENT_MAX_WINDOWS, optarg);
-		else if (c == 's' && !number(optarg, 0, MOST_SEED, &asked.seed))
-			return cli_usage(&self, "--seed takes 0 to %d, not \"%s\"", MOST_SEED, optarg);
-		else if (c == 'f' && cli_field(&self, optarg, asked.fields, &rows->field_count) != EXIT_DONE)
-			return EXIT_USAGE;
-	}
-	if (optind + 1 != argc)
-		return cli_usage(&self, "one data set is needed: a file, or - for standard input");
-	if (asked.out == NULL)
-		return cli_usage(&self, "--out FILE is needed: where the groups are written");
-	rows->data = argv[optind];
-	rows->fields = asked.fields;
-	rows->windows = (uint32_t)asked.windows;
-	return work(&self, &asked);
-}
+const struct command command_train_groups = {.name = "train --groups", .usage = usage, .about = about, .example = example, .run = run};

@@ -25,6 +25,10 @@ enum {
 struct dataset_field {
 	struct str name, path; /* name: a known field, or attributes.NAME */
 };
+struct dataset_fields { /* for who gathers them */
+	struct dataset_field items[DATASET_MAX_FIELDS];
+	uint32_t count;
+};
 struct dataset_row {
 	uint64_t line;      /* where it begins, from 1 */
 	struct request req; /* id: the line's number where the row has none */
