@@ -20,6 +20,7 @@ struct told {
 	int64_t rows, limit, since_ms;
 	bool json, force;
 	char taken[64]; /* what take was given, joined by '|' */
+	char line[256]; /* what the texts are pieces of */
 };
 
 static enum rc take_pair(void *ctx, const char *text, struct err *err)
@@ -35,17 +36,17 @@ static enum rc take_pair(void *ctx, const char *text, struct err *err)
 /* The words, split at blanks, by a table that has each kind of row. */
 static enum rc tell(const char *line, struct told *told, bool *ret_help, struct err *err)
 {
-	char copy[256], *words[MOST_WORDS] = {copy};
+	char *words[MOST_WORDS] = {told->line};
 	int count = 1;
-	assert_true(strlen(line) < sizeof copy);
-	memcpy(copy, line, strlen(line) + 1);
-	for (char *c = copy; *c != '\0'; c++)
+	*told = (struct told){.rows = 800, .limit = -1, .since_ms = -1};
+	assert_true(strlen(line) < sizeof told->line);
+	memcpy(told->line, line, strlen(line) + 1);
+	for (char *c = told->line; *c != '\0'; c++)
 		if (*c == ' ') {
 			*c = '\0';
 			assert_true(count < MOST_WORDS);
 			words[count++] = c + 1;
 		}
-	*told = (struct told){.rows = 800, .limit = -1, .since_ms = -1};
 	const struct arg args[] = {
 		{.operand = &told->data, .needed = "one data set is needed"},
 		{.operand = &told->second},
