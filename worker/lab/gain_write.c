@@ -1,32 +1,22 @@
 /*
- * gain_write.c: the parts as a file of the safetensors format.
+ * gain_write.c: the parts as tensors of one file.
  */
 #include <stdlib.h>
 
 #include "common/json.h"
 #include "worker/lab/gain_parts.h"
+#include "worker/lab/tensor_file.h"
 
-struct writing {
-	struct buf header, data;
-};
-
-static void tensor(struct writing *w, const char *name, const char *type, size_t rows, size_t columns, const void *bytes, size_t size)
-{
-	json_key(&w->header, name);
-	buf_printf(&w->header, "{\"dtype\":\"%s\",\"shape\":[%zu,%zu],\"data_offsets\":[%zu,%zu]}", type, rows, columns, w->data.len, w->data.len + size);
-	buf_add(&w->data, bytes, size);
-}
-
-static void write_floats(struct writing *w, const char *name, const double *values, size_t count)
+static void write_floats(struct tensor_file *f, const char *name, const double *values, size_t count)
 {
 	float *rounded = heap_zalloc(count + 1, sizeof *rounded);
 	for (size_t i = 0; i < count; i++)
 		rounded[i] = (float)values[i];
-	tensor(w, name, "F32", count, 1, rounded, count * sizeof *rounded);
+	tensor_file_add(f, name, TENSOR_F32, count, 1, rounded);
 	free(rounded);
 }
 
-static void write_words(struct writing *w, const struct gain_parts *p)
+static void write_words(struct tensor_file *f, const struct gain_parts *p)
 {
 	const struct gain_matrix *m = &p->matrix;
 	uint32_t places = m->words.places;
@@ -39,15 +29,15 @@ static void write_words(struct writing *w, const struct gain_parts *p)
 		surface[1][i] = m->inverse[i];
 		surface[2][i] = (float)p->surface[i];
 	}
-	tensor(w, "places", "I32", places, 1, m->place, places * sizeof *m->place);
-	tensor(w, "idf", "F32", (size_t)places + 1, 1, idf, ((size_t)places + 1) * sizeof *idf);
-	write_floats(w, "words", p->words, places);
-	write_floats(w, "dense", p->words + places, m->words.dim);
-	tensor(w, "surface", "F32", 3, GAIN_SURFACE, surface, sizeof surface);
+	tensor_file_add(f, "places", TENSOR_I32, places, 1, m->place);
+	tensor_file_add(f, "idf", TENSOR_F32, (size_t)places + 1, 1, idf);
+	write_floats(f, "words", p->words, places);
+	write_floats(f, "dense", p->words + places, m->words.dim);
+	tensor_file_add(f, "surface", TENSOR_F32, 3, GAIN_SURFACE, surface);
 	free(idf);
 }
 
-static void write_preambles(struct writing *w, const struct gain_parts *p)
+static void write_preambles(struct tensor_file *f, const struct gain_parts *p)
 {
 	uint32_t values[GAIN_MAX_PREAMBLES][3];
 	for (uint32_t i = 0; i < p->preamble_count; i++) {
@@ -56,7 +46,7 @@ static void write_preambles(struct writing *w, const struct gain_parts *p)
 		values[i][1] = (uint32_t)hash;
 		values[i][2] = (uint32_t)(hash >> 32);
 	}
-	tensor(w, "preambles", "I32", p->preamble_count, 3, values, p->preamble_count * sizeof values[0]);
+	tensor_file_add(f, "preambles", TENSOR_I32, p->preamble_count, 3, values);
 }
 
 static int by_value(const void *a, const void *b)
@@ -65,7 +55,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void write_learned(struct writing *w, const struct gain_train_setup *setup)
+static void write_learned(struct tensor_file *f, const struct gain_train_setup *setup)
 {
 	uint64_t *hashes = heap_zalloc((size_t)setup->row_count + 1, sizeof *hashes);
 	for (uint32_t i = 0; i < setup->row_count; i++)
@@ -73,7 +63,7 @@ static void write_learned(struct writing *w, const struct gain_train_setup *setu
 	qsort(hashes, setup->row_count, sizeof *hashes, by_value);
 	for (uint32_t i = 0; i < setup->row_count; i++)
 		hashes[i] = hashes[i] << 32 | hashes[i] >> 32; /* the high half first */
-	tensor(w, "learned", "I32", setup->row_count, 2, hashes, setup->row_count * sizeof *hashes);
+	tensor_file_add(f, "learned", TENSOR_I32, setup->row_count, 2, hashes);
 	free(hashes);
 }
 
@@ -98,24 +88,14 @@ static struct str settings_text(const struct gain_parts *p, const struct gain_tr
 void gain_parts_write(const struct gain_parts *p, const struct gain_train_setup *setup, const struct gain_train_report *report, struct buf *out)
 {
 	struct arena arena;
-	struct writing w;
-	arena_init(&arena, 1 << 20);
-	buf_init(&w.header, &arena, 4096);
-	buf_init(&w.data, &arena, 1 << 20);
-	buf_char(&w.header, '{');
-	json_key(&w.header, "__metadata__");
-	buf_char(&w.header, '{');
-	json_member_str(&w.header, "pointsman", settings_text(p, setup, report, &arena));
-	buf_char(&w.header, '}');
-	write_words(&w, p);
-	write_preambles(&w, p);
-	write_learned(&w, setup);
-	tensor(&w, "topics", "I8", p->file.len, 1, p->file.data, p->file.len);
-	write_floats(&w, "topic_gains", p->topic_gains, p->file.data != NULL ? classifier_label_count(p->classifier) : 0);
-	buf_char(&w.header, '}');
-	uint64_t length = w.header.len;
-	buf_add(out, &length, sizeof length);
-	buf_add(out, w.header.data, w.header.len);
-	buf_add(out, w.data.data, w.data.len);
+	struct tensor_file f;
+	arena_init(&arena, 4096);
+	tensor_file_begin(&f, settings_text(p, setup, report, &arena));
+	write_words(&f, p);
+	write_preambles(&f, p);
+	write_learned(&f, setup);
+	tensor_file_add(&f, "topics", TENSOR_I8, p->file.len, 1, p->file.data);
+	write_floats(&f, "topic_gains", p->topic_gains, p->file.data != NULL ? classifier_label_count(p->classifier) : 0);
+	tensor_file_end(&f, out);
 	arena_free(&arena);
 }

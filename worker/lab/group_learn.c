@@ -7,6 +7,7 @@
 
 #include "common/json.h"
 #include "worker/lab/cluster.h"
+#include "worker/lab/tensor_file.h"
 #include "worker/route/kernels.h"
 
 enum { HOLD_OUT = 5, NAME_BYTES = 12 };
@@ -202,20 +203,15 @@ static void write_file(const struct group_learn *l, struct buf *out)
 {
 	const struct clusters *c = &l->clusters;
 	struct arena arena;
-	struct buf header;
-	size_t limits = (size_t)c->k * GROUPS_SHARES * sizeof(float), centres = (size_t)c->k * c->dim;
+	struct tensor_file f;
 	arena_init(&arena, 8192);
-	buf_init(&header, &arena, 8192);
-	buf_cstr(&header, "{\"__metadata__\":{");
-	json_member_str(&header, "pointsman", settings_text(l, &arena));
-	buf_printf(&header, "},\"limits\":{\"dtype\":\"F32\",\"shape\":[%u,%d],\"data_offsets\":[0,%zu]}", c->k, GROUPS_SHARES, limits);
-	buf_printf(&header, ",\"centres\":{\"dtype\":\"I8\",\"shape\":[%u,%u],\"data_offsets\":[%zu,%zu]}}", c->k, c->dim, limits, limits + centres);
-	uint64_t length = header.len;
-	buf_add(out, &length, sizeof length);
-	buf_add(out, header.data, header.len);
+	float *limits = arena_array(&arena, (size_t)c->k * GROUPS_SHARES, sizeof *limits);
 	for (uint32_t i = 0; i < c->k; i++)
-		buf_add(out, l->groups[i].limits, sizeof l->groups[i].limits);
-	buf_add(out, c->centres, centres);
+		memcpy(limits + (size_t)i * GROUPS_SHARES, l->groups[i].limits, sizeof l->groups[i].limits);
+	tensor_file_begin(&f, settings_text(l, &arena));
+	tensor_file_add(&f, "limits", TENSOR_F32, c->k, GROUPS_SHARES, limits);
+	tensor_file_add(&f, "centres", TENSOR_I8, c->k, c->dim, c->centres);
+	tensor_file_end(&f, out);
 	arena_free(&arena);
 }
 

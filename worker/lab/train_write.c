@@ -1,42 +1,29 @@
 /*
- * train_write.c: weights and examples as a file of the safetensors format, numbers as int8 with one scale a row.
+ * train_write.c: weights and examples as tensors of one file, numbers as int8 with one scale a row.
  */
 #include <math.h>
 #include <stdlib.h>
 
 #include "common/json.h"
+#include "worker/lab/tensor_file.h"
 #include "worker/lab/train_fit.h"
 #include "worker/route/kernels.h"
 
-struct writing {
-	struct buf header, data;
-};
-
-static void tensor(struct writing *w, const char *name, const char *type, uint32_t rows, uint32_t columns, const void *bytes, size_t size)
-{
-	json_key(&w->header, name);
-	buf_printf(&w->header, "{\"dtype\":\"%s\",\"shape\":[%u", type, rows);
-	if (columns != 0)
-		buf_printf(&w->header, ",%u", columns);
-	buf_printf(&w->header, "],\"data_offsets\":[%zu,%zu]}", w->data.len, w->data.len + size);
-	buf_add(&w->data, bytes, size);
-}
-
 /* count rows of columns floats, as int8 and a scale each. */
-static void quantised(struct writing *w, const char *name, const char *scale_name, const float *values, uint32_t count, uint32_t columns)
+static void quantised(struct tensor_file *f, const char *name, const char *scale_name, const float *values, uint32_t count, uint32_t columns)
 {
 	int8_t *bytes = heap_zalloc((size_t)count * columns + 1, 1);
 	float *scales = heap_zalloc((size_t)count + 1, sizeof *scales);
 	for (uint32_t i = 0; i < count; i++)
 		scales[i] = kernels_quantise(values + (size_t)i * columns, columns, bytes + (size_t)i * columns);
-	tensor(w, scale_name, "F32", count, 0, scales, count * sizeof *scales);
-	tensor(w, name, "I8", count, columns, bytes, (size_t)count * columns);
+	tensor_file_add(f, scale_name, TENSOR_F32, count, 0, scales);
+	tensor_file_add(f, name, TENSOR_I8, count, columns, bytes);
 	free(bytes);
 	free(scales);
 }
 
 /* The hashed features that the rows have, with their weights: one that only other rows have is none that was learned. */
-static void write_hashed(struct writing *w, const struct train_matrix *m, const struct train_weights *weights, const uint32_t *rows, uint32_t count)
+static void write_hashed(struct tensor_file *f, const struct train_matrix *m, const struct train_weights *weights, const uint32_t *rows, uint32_t count)
 {
 	uint32_t width = weights->width, kept = 0;
 	bool *has = heap_zalloc((size_t)m->place_count + 1, sizeof *has);
@@ -55,9 +42,9 @@ static void write_hashed(struct writing *w, const struct train_matrix *m, const 
 		kept++;
 	}
 	idf[kept] = m->unseen_idf;
-	tensor(w, "places", "I32", kept, 0, places, kept * sizeof *places);
-	tensor(w, "idf", "F32", kept + 1, 0, idf, ((size_t)kept + 1) * sizeof *idf);
-	quantised(w, "hashed", "hashed_scale", values, kept, width);
+	tensor_file_add(f, "places", TENSOR_I32, kept, 0, places);
+	tensor_file_add(f, "idf", TENSOR_F32, kept + 1, 0, idf);
+	quantised(f, "hashed", "hashed_scale", values, kept, width);
 	free(has);
 	free(places);
 	free(idf);
@@ -65,17 +52,17 @@ static void write_hashed(struct writing *w, const struct train_matrix *m, const 
 }
 
 /* A row a label: at run time each is one product with the text's vector. */
-static void write_dense(struct writing *w, const float *weights, uint32_t labels, uint32_t dim, uint32_t width)
+static void write_dense(struct tensor_file *f, const float *weights, uint32_t labels, uint32_t dim, uint32_t width)
 {
 	float *values = heap_zalloc((size_t)labels * dim, sizeof *values);
 	for (uint32_t i = 0; i < labels; i++)
 		for (uint32_t d = 0; d < dim; d++)
 			values[(size_t)i * dim + d] = weights[(size_t)d * width + i];
-	quantised(w, "dense", "dense_scale", values, labels, dim);
+	quantised(f, "dense", "dense_scale", values, labels, dim);
 	free(values);
 }
 
-static void write_examples(struct writing *w, const struct train_matrix *m, const struct train_setup *setup, const uint32_t *rows,
+static void write_examples(struct tensor_file *f, const struct train_matrix *m, const struct train_setup *setup, const uint32_t *rows,
                            uint32_t count)
 {
 	float *vectors = heap_zalloc((size_t)count * m->dim + 1, sizeof *vectors);
@@ -95,9 +82,9 @@ static void write_examples(struct writing *w, const struct train_matrix *m, cons
 		for (uint32_t d = 0; d < m->dim && sum > 0; d++)
 			centroid[d] /= sqrtf(sum);
 	}
-	tensor(w, "example_labels", "I32", count, 0, labels, count * sizeof *labels);
-	quantised(w, "examples", "example_scale", vectors, count, m->dim);
-	quantised(w, "centroids", "centroid_scale", centroids, setup->label_count, m->dim);
+	tensor_file_add(f, "example_labels", TENSOR_I32, count, 0, labels);
+	quantised(f, "examples", "example_scale", vectors, count, m->dim);
+	quantised(f, "centroids", "centroid_scale", centroids, setup->label_count, m->dim);
 	free(vectors);
 	free(centroids);
 	free(labels);
@@ -128,27 +115,17 @@ void train_write(const struct train_matrix *m, const struct train_weights *weigh
                  uint32_t count, const struct train_settings *settings, struct buf *out)
 {
 	struct arena arena;
-	struct writing w;
-	arena_init(&arena, 1 << 20);
-	buf_init(&w.header, &arena, 4096);
-	buf_init(&w.data, &arena, 1 << 20);
-	buf_char(&w.header, '{');
-	json_key(&w.header, "__metadata__");
-	buf_char(&w.header, '{');
-	json_member_str(&w.header, "pointsman", settings_text(setup, settings, &arena));
-	buf_char(&w.header, '}');
+	struct tensor_file f;
+	arena_init(&arena, 4096);
+	tensor_file_begin(&f, settings_text(setup, settings, &arena));
 	const float *dense = weights->values + (size_t)m->place_count * weights->width;
-	tensor(&w, "bias", "F32", weights->width, 0, dense + (size_t)m->dim * weights->width, weights->width * sizeof(float));
-	write_hashed(&w, m, weights, rows, count);
-	write_dense(&w, dense, setup->label_count, m->dim, weights->width);
-	write_examples(&w, m, setup, rows, count);
-	tensor(&w, "center", "F32", m->dim, 0, m->center, m->dim * sizeof *m->center);
+	tensor_file_add(&f, "bias", TENSOR_F32, weights->width, 0, dense + (size_t)m->dim * weights->width);
+	write_hashed(&f, m, weights, rows, count);
+	write_dense(&f, dense, setup->label_count, m->dim, weights->width);
+	write_examples(&f, m, setup, rows, count);
+	tensor_file_add(&f, "center", TENSOR_F32, m->dim, 0, m->center);
 	if (settings->scope != NULL)
-		tensor(&w, "scope", "F32", CLASSIFIER_SIGNALS + 1, 0, settings->scope, (CLASSIFIER_SIGNALS + 1) * sizeof *settings->scope);
-	buf_char(&w.header, '}');
-	uint64_t length = w.header.len;
-	buf_add(out, &length, sizeof length);
-	buf_add(out, w.header.data, w.header.len);
-	buf_add(out, w.data.data, w.data.len);
+		tensor_file_add(&f, "scope", TENSOR_F32, CLASSIFIER_SIGNALS + 1, 0, settings->scope);
+	tensor_file_end(&f, out);
 	arena_free(&arena);
 }
