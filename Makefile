@@ -161,6 +161,9 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libpointsman.a
 .PHONY: bench-guards
 bench-guards: $(BUILD)/bench/guard_cost ## CPU time of looking for personal data in 2 KB, and in 4 MB made to be slow
 	@$<
+.PHONY: bench-decisions
+bench-decisions: ## what a decision costs: time, memory, allocations, 50,000 examples, the cached road through Redis
+	@tests/bench/decisions
 .PHONY: bench-decode
 bench-decode: $(BUILD)/bench/decode_bounds ## CPU time of decoding the worst records of one megabyte
 	@$<
