@@ -48,28 +48,61 @@ void json_write_str(struct buf *out, struct str s)
 	buf_char(out, '"');
 }
 
-/* A number of few decimals, as prices, temperatures and thresholds are: d is n/scale exactly as the nearest double goes, for
- * both are whole and below 2^53 and a division is rounded once. So "n" with a point in it reads back as d, and the first
- * scale that fits is the shortest. */
-static bool write_short(struct buf *out, double d)
+/* n / 10^decimals as printf's %g has it: with a point, or with an exponent when the first digit stands behind four zeros. */
+static void write_decimal(struct buf *out, bool negative, uint64_t n, int decimals)
 {
-	double size = fabs(d), scale = 10;
-	if (!(size >= 0.001 && size < 1e9))
+	char text[24], *end = text + sizeof text, *first = end;
+	for (; n % 10 == 0; n /= 10) /* n is not 0 */
+		decimals--;
+	for (; n != 0; n /= 10)
+		*--first = (char)('0' + n % 10);
+	int digits = (int)(end - first), exponent = digits - 1 - decimals;
+	if (negative)
+		buf_char(out, '-');
+	if (exponent < -4) {
+		buf_char(out, *first);
+		if (digits > 1)
+			buf_char(out, '.');
+		buf_add(out, first + 1, (size_t)digits - 1);
+		char power[4] = {'e', '-', (char)('0' - exponent / 10), (char)('0' - exponent % 10)};
+		buf_add(out, power, sizeof power);
+	} else if (exponent < 0) {
+		buf_add(out, "0.0000", (size_t)(1 - exponent));
+		buf_add(out, first, (size_t)digits);
+	} else {
+		buf_add(out, first, (size_t)exponent + 1);
+		buf_char(out, '.');
+		buf_add(out, first + exponent + 1, (size_t)decimals);
+	}
+}
+
+/* The first of 15, 16 or 17 digits that reads back as d, in whole numbers: d is m / 2^shift, and n of it as a decimal is
+ * m * 10^decimals / 2^shift, rounded. It reads back when the rounding is less than half a step of m. printf and strtod come to
+ * the same digits by numbers of any length, which costs twenty times as much. False where 128 bits are too few. */
+static bool write_fraction(struct buf *out, double d)
+{
+	static const double powers[] = {1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
+	enum { LOWEST = -8, RANGE = sizeof powers / sizeof powers[0] - 1, DECIMALS_MAX = 22 /* 2^53 * 10^22 < 2^128 */ };
+	double size = fabs(d);
+	if (!(size >= powers[0] && size < powers[RANGE]))
 		return false;
-	for (int decimals = 1; decimals <= 6; decimals++, scale *= 10) {
-		double n = nearbyint(size * scale);
-		if (n / scale != size)
-			continue;
-		int64_t whole = (int64_t)n / (int64_t)scale, part = (int64_t)n % (int64_t)scale;
-		if (d < 0)
-			buf_char(out, '-');
-		buf_i64(out, whole);
-		char *p = buf_room(out, (size_t)decimals + 1);
-		*p = '.';
-		for (int i = decimals; i > 0; i--, part /= 10)
-			p[i] = (char)('0' + part % 10);
-		out->len += (size_t)decimals + 1;
-		return true;
+	int at = 0, exponent;
+	while (size >= powers[at + 1])
+		at++;
+	uint64_t m = (uint64_t)ldexp(frexp(size, &exponent), 53);
+	int shift = 53 - exponent, decimals = 14 - (at + LOWEST);
+	unsigned __int128 unit = (unsigned __int128)1 << shift, power = 1;
+	unsigned steps = m == UINT64_C(1) << 52 ? 4 : 2; /* numbers lie closer below a power of two */
+	for (int i = 0; i < decimals; i++)
+		power *= 10;
+	for (int digits = 15; decimals <= DECIMALS_MAX; digits++, decimals++, power *= 10) {
+		unsigned __int128 exact = m * power, rest = exact & (unit - 1);
+		uint64_t n = (uint64_t)(exact >> shift);
+		bool up = rest > unit / 2 || (rest == unit / 2 && n % 2 == 1);
+		if (digits == 17 || (up ? unit - rest : rest) * steps < power) {
+			write_decimal(out, d < 0, n + up, decimals);
+			return true;
+		}
 	}
 	return false;
 }
@@ -84,7 +117,7 @@ void json_write_double(struct buf *out, double d)
 		buf_i64(out, (int64_t)d);
 		return;
 	}
-	if (write_short(out, d))
+	if (write_fraction(out, d))
 		return;
 	char text[32];
 	for (int digits = 15; digits <= 17; digits++) {
