@@ -63,8 +63,7 @@ static void embed_all(struct advise_work *w)
 		arena_reset(&brief);
 		cli_progress_at(&bar, i);
 	}
-	if (bar.drawn_us != 0)
-		cli_progress_end(&bar);
+	cli_progress_end(&bar);
 	w->mean_tokens = tokens / n;
 	arena_free(&brief);
 	free(vector);
@@ -81,8 +80,7 @@ static bool group(struct advise_work *w)
 	struct cli_progress bar;
 	cli_progress_begin(&bar, "grouping", STEPS);
 	bool found = find_groups(w->set, (uint64_t)w->asked->seed, show, &bar, &w->found);
-	if (bar.drawn_us != 0)
-		cli_progress_end(&bar);
+	cli_progress_end(&bar);
 	if (!found)
 		return false;
 	struct typical_text *texts = arena_array(&w->rows.arena, w->vectors, sizeof *texts);

@@ -167,7 +167,7 @@ static int calibrate_policy(const struct settings *settings, const struct calibr
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct calibrate_asked asked = {.folds = FOLDS, .route_rows = ROUTE_ROWS, .limit = -1};
+	struct calibrate_asked asked = {.folds = FOLDS, .route_rows = ROUTE_ROWS};
 	struct settings settings;
 	int code = EXIT_DONE;
 	if (args_have(argc, argv, "--strong-share") || args_have(argc, argv, "--target-quality"))

@@ -9,10 +9,11 @@
 
 #include "common/hmac.h"
 #include "worker/cli/calibrate.h"
+#include "worker/cli/data_rows.h"
 #include "worker/cli/eval_report.h"
 #include "worker/route/features.h"
 
-enum { BAD_SHOWN = 20, FIRST_ROWS = 1024, STEPS = 1000, SHOW_EVERY = 64 };
+enum { FIRST_ROWS = 1024, STEPS = 1000 };
 
 static void make_room(struct calibrate_work *work)
 {
@@ -30,64 +31,40 @@ static void hash_row(struct sha256 *hash, struct str text, int label)
 	sha256_add(hash, text.data, text.len);
 }
 
-static void take_row(struct calibrate_work *work, struct route_scratch *scratch, const struct dataset_row *row, int label, struct arena *arena)
+struct taking {
+	struct calibrate_work *work;
+	struct route_scratch *scratch;
+};
+
+static enum rc take(void *ctx, const struct dataset_row *row, struct arena *arena, struct err *err)
 {
-	struct job job = {.state = JOB_DECODED, .arena = *arena, .req = row->req, .dec = {.route = -1}, .call = {.model = -1}};
-	job.dec.policy = work->policy;
+	struct calibrate_work *work = ((struct taking *)ctx)->work;
+	int label = EVAL_NONE;
+	enum rc rc = eval_label_route(work->policy, row, &label, err);
+	if (rc != RC_OK)
+		return rc;
+	struct job job = {.state = JOB_DECODED, .arena = *arena, .req = row->req, .dec = {.route = -1, .policy = work->policy}, .call = {.model = -1}};
 	make_room(work);
 	struct calibrate_row *to = &work->rows[work->count];
 	struct str text = route_text(work->policy, &job);
 	*to = (struct calibrate_row){.label = label, .fold = held_out_fold(text, (uint32_t)work->asked->folds)};
 	to->answers = arena_array(&work->arena, policy_stage_count(work->policy), sizeof *to->answers);
-	route_ask_all(work->policy, scratch, &job, to->answers);
+	route_ask_all(work->policy, ((struct taking *)ctx)->scratch, &job, to->answers);
 	text.len = str_utf8_cut(text, FEATURES_MAX_BYTES);
 	work->texts[work->count++] = arena_str(&work->arena, text);
 	*arena = job.arena;
+	return RC_OK;
 }
 
-static int say_bad(struct calibrate_work *work, const struct err *err)
+static int read_rows(struct calibrate_work *work)
 {
-	work->bad++;
-	if (!work->asked->skip_bad) {
-		fprintf(stderr, "%s\n(--skip-bad leaves such rows out and counts them)\n", err->text);
-		return EXIT_CONFIG;
-	}
-	if (work->bad <= BAD_SHOWN)
-		fprintf(stderr, "%s\n", err->text);
-	return EXIT_DONE;
-}
-
-static int read_rows(struct calibrate_work *work, struct dataset *ds, struct route_scratch *scratch)
-{
-	struct arena arena;
-	struct cli_progress bar;
-	int code = EXIT_DONE;
-	arena_init(&arena, 65536);
-	cli_progress_begin(&bar, "asking all stages, kB", dataset_bytes_total(ds) / 1024);
-	while (code == EXIT_DONE && work->count != work->asked->limit) {
-		struct dataset_row row;
-		struct err err;
-		int label = EVAL_NONE;
-		arena_reset(&arena);
-		enum dataset_step step = dataset_next(ds, &arena, &row, &err);
-		if (step == DATASET_END)
-			break;
-		if (work->count == DATASET_MAX_ROWS) {
-			fprintf(stderr, "%s: more than %d rows; --limit takes the first ones\n", work->asked->data, DATASET_MAX_ROWS);
-			code = EXIT_CONFIG;
-		} else if (step == DATASET_FAILED) {
-			code = cli_fail(&err, EXIT_CONFIG);
-		} else if (step == DATASET_ROW && eval_label_route(work->policy, work->asked->data, &row, &label, &err) == RC_OK) {
-			take_row(work, scratch, &row, label, &arena);
-		} else {
-			code = say_bad(work, &err);
-		}
-		if (work->count % SHOW_EVERY == 0 && bar.total > 0)
-			cli_progress_at(&bar, dataset_bytes_read(ds) / 1024);
-	}
-	cli_progress_end(&bar);
-	arena_free(&arena);
-	return code;
+	struct taking taking = {work, route_scratch_new(work->policy)};
+	struct data_rows rows = {.path = work->asked->data, .fields = &work->asked->fields, .skip_bad = work->asked->skip_bad,
+	                         .limit = work->asked->limit, .most = DATASET_MAX_ROWS, .bar = "asking all stages, kB", .take = take, .ctx = &taking};
+	int code = data_rows_read(&rows);
+	route_scratch_free(taking.scratch);
+	work->bad = rows.bad;
+	return code == EXIT_DONE ? data_rows_some(rows.path, rows.taken, rows.bad) : code;
 }
 
 static int by_text(const void *a, const void *b)
@@ -140,22 +117,9 @@ static int answer_anew(struct calibrate_work *work)
 
 int calibrate_read(struct calibrate_work *work)
 {
-	struct err err;
-	struct dataset *ds = NULL;
-	if (dataset_open(work->asked->data, work->asked->fields.items, work->asked->fields.count, &ds, &err) != RC_OK)
-		return cli_fail(&err, EXIT_CONFIG);
-	struct route_scratch *scratch = route_scratch_new(work->policy);
-	int code = read_rows(work, ds, scratch);
-	route_scratch_free(scratch);
-	dataset_close(ds);
+	int code = read_rows(work);
 	if (code != EXIT_DONE)
 		return code;
-	if (work->bad > BAD_SHOWN)
-		fprintf(stderr, "... and %lld more bad rows\n", (long long)(work->bad - BAD_SHOWN));
-	if (work->count == 0) {
-		fprintf(stderr, "%s: there is no %srow in it\n", work->asked->data, work->bad != 0 ? "good " : "");
-		return EXIT_CONFIG;
-	}
 	sum_up(work);
 	return answer_anew(work);
 }

@@ -237,7 +237,7 @@ void cli_table_print(struct cli_table *table, FILE *stream)
 
 /* ---- progress -------------------------------------------------------------------------------------------------------- */
 
-enum { BAR_WIDTH = 30, DRAW_EVERY_US = 100000 };
+enum { BAR_WIDTH = 30, DRAW_AFTER_US = 1000000, DRAW_EVERY_US = 100000 };
 
 void cli_progress_begin(struct cli_progress *progress, const char *what, int64_t total)
 {
@@ -258,7 +258,7 @@ static void draw(const struct cli_progress *progress, int64_t done, int64_t now_
 void cli_progress_at(struct cli_progress *progress, int64_t done)
 {
 	int64_t now_us = clock_mono_us();
-	if (!progress->terminal || now_us - progress->drawn_us < DRAW_EVERY_US)
+	if (!progress->terminal || now_us - progress->started_us < DRAW_AFTER_US || now_us - progress->drawn_us < DRAW_EVERY_US)
 		return;
 	progress->drawn_us = now_us;
 	draw(progress, done, now_us);
@@ -266,7 +266,7 @@ void cli_progress_at(struct cli_progress *progress, int64_t done)
 
 void cli_progress_end(struct cli_progress *progress)
 {
-	if (!progress->terminal)
+	if (progress->drawn_us == 0)
 		return;
 	draw(progress, progress->total, clock_mono_us());
 	fputc('\n', stderr);

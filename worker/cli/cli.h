@@ -69,7 +69,7 @@ struct cli_table *cli_table_new(const char *align, const char *const *heads);
 void cli_table_row(struct cli_table *table, const char *const *cells); /* copies */
 void cli_table_print(struct cli_table *table, FILE *stream);           /* and frees it */
 
-/* A bar on stderr when it is a terminal; drawn at most ten times a second. */
+/* A bar on stderr when it is a terminal, for work of more than a second; drawn at most ten times a second. */
 struct cli_progress {
 	const char *what;
 	int64_t total, drawn_us, started_us;
@@ -77,6 +77,6 @@ struct cli_progress {
 };
 void cli_progress_begin(struct cli_progress *progress, const char *what, int64_t total);
 void cli_progress_at(struct cli_progress *progress, int64_t done);
-void cli_progress_end(struct cli_progress *progress);
+void cli_progress_end(struct cli_progress *progress); /* one that is all zeros is fine */
 
 #endif

@@ -141,7 +141,7 @@ static int embed_rows(struct embed_asked *asked, const struct model_settings *mo
 		code = EXIT_FAILED;
 	}
 	if (code == EXIT_DONE) {
-		code = row_vectors_read(&asked->rows, "embedding", see, &w);
+		code = row_vectors_read(&asked->rows, "embedding, kB", see, &w);
 		code = close_out(&w, part, code);
 		if (code == EXIT_DONE)
 			tell(&w, model);

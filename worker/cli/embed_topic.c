@@ -15,7 +15,7 @@
 #include "worker/wire/fill.h"
 #include "worker/wire/read_back.h"
 
-enum { BAD_SHOWN = 20, BAR_AFTER_US = 1000000, REGISTRY_MAX_BODY = 4 * 1024 * 1024 };
+enum { BAD_SHOWN = 20, REGISTRY_MAX_BODY = 4 * 1024 * 1024 };
 
 struct work {
 	const struct embed_asked *asked;
@@ -30,8 +30,7 @@ struct work {
 	float *vector; /* of the table */
 	uint32_t dim;
 	struct cli_progress bar;
-	bool bar_shown;
-	int64_t started_us, filled, had, wordless, left; /* left: as they were, because something is wrong with them */
+	int64_t filled, had, wordless, left; /* left: as they were, because something is wrong with them */
 };
 
 static enum rc decode(struct work *w, struct job *job, struct err *err)
@@ -99,12 +98,8 @@ static bool stop_asked(void *ctx)
 static void show_progress(void *ctx, int64_t done, int64_t total)
 {
 	struct work *w = ctx;
-	if (!w->bar_shown) {
-		if (clock_mono_us() - w->started_us < BAR_AFTER_US)
-			return;
+	if (w->bar.what == NULL)
 		cli_progress_begin(&w->bar, "embedding", total);
-		w->bar_shown = true;
-	}
 	cli_progress_at(&w->bar, done);
 }
 
@@ -134,10 +129,8 @@ static int act(struct work *w)
 	/* the other topic is part of the task's name: copies into two topics are two tasks */
 	const char *task = arena_printf(&arena, "embed-%s", w->asked->to_topic).data;
 	const struct rewrite_order order = {w->asked->from_topic, w->asked->to_topic, task, w->asked->again, change, stop_asked, show_progress, w};
-	w->started_us = clock_mono_us();
 	enum rc rc = rewrite_run(w->settings, &order, &report, &err);
-	if (w->bar_shown)
-		cli_progress_end(&w->bar);
+	cli_progress_end(&w->bar);
 	int code = EXIT_DONE;
 	if (rc != RC_OK) {
 		code = cli_fail(&err, rc == RC_BAD_INPUT ? EXIT_CONFIG : EXIT_FAILED);

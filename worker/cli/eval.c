@@ -231,7 +231,7 @@ static int evaluate(const struct settings *settings, const struct eval_asked *as
 
 static int run(const struct command *self, int argc, char **argv)
 {
-	struct eval_asked asked = {.slice_rows = SLICE_ROWS, .worst = WORST, .limit = -1, .budget_usd = 1};
+	struct eval_asked asked = {.slice_rows = SLICE_ROWS, .worst = WORST, .budget_usd = 1};
 	struct settings settings;
 	int code = EXIT_DONE;
 	if (!read_options(self, argc, argv, &asked, &code))

@@ -67,8 +67,8 @@ struct eval_work {
 int eval_run(struct eval_work *work);
 /* "calibrated", "stale", "uncalibrated"; "" for a stage without thresholds. */
 const char *eval_calibration(const struct policy *policy, uint32_t stage);
-/* The row's label as a route, or EVAL_NONE. RC_BAD_INPUT with the row's line in path. */
-enum rc eval_label_route(const struct policy *policy, const char *path, const struct dataset_row *row, int *ret, struct err *err);
+/* The row's label as a route, or EVAL_NONE. */
+enum rc eval_label_route(const struct policy *policy, const struct dataset_row *row, int *ret, struct err *err);
 /* Label for a person: a route's name, or "none of these". */
 const char *eval_label_name(const struct eval_side *side, int label);
 

@@ -1,7 +1,7 @@
 /*
  * eval_run.c: rows of a data set through the router, block by block.
  *
- * The one idea: read a block, decide it on all cores, count it in the order of the rows. So memory is bounded by a block and the
+ * The one idea: gather a block, decide it on all cores, count it in the order of the rows. So memory is bounded by a block and the
  * report does not depend on threads.
  */
 #include <errno.h>
@@ -10,12 +10,15 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "worker/cli/data_rows.h"
 #include "worker/cli/eval_report.h"
 #include "worker/route/inspect.h"
 
-enum { BLOCK_ROWS = 8192, BLOCK_BYTES = 64 * 1024 * 1024, BAD_SHOWN = 20, BAR_AFTER_US = 1000000, STRANGE = -2 /* a label that was not learned */ };
+enum { BLOCK_ROWS = 8192, BLOCK_BYTES = 64 * 1024 * 1024, STRANGE = -2 /* a label that was not learned */ };
 
 struct block {
+	struct eval_work *work;
+	FILE *predictions; /* NULL: not asked for, or not yet */
 	struct arena arena;
 	struct dataset_row *rows;
 	struct request *requests;
@@ -41,11 +44,10 @@ const char *eval_calibration(const struct policy *policy, uint32_t stage)
 }
 
 /* The label among the first count routes; EVAL_NONE for none of them; STRANGE where it is no route. */
-static enum rc find_label(const struct policy *policy, uint32_t count, const char *path, const struct dataset_row *row, int *ret, struct err *err)
+static enum rc find_label(const struct policy *policy, uint32_t count, const struct dataset_row *row, int *ret, struct err *err)
 {
 	if (!row->labelled)
-		return err_set(err, RC_BAD_INPUT, "%s:%llu: error: the row has no label; which field is it? --field label=NAME", path,
-		               (unsigned long long)row->line);
+		return err_set(err, RC_BAD_INPUT, "the row has no label; which field is it? --field label=NAME");
 	*ret = row->label.data == NULL ? EVAL_NONE : STRANGE;
 	for (uint32_t i = 0; *ret == STRANGE && i < count; i++)
 		if (str_eq(policy_route(policy, i)->name, row->label))
@@ -53,16 +55,15 @@ static enum rc find_label(const struct policy *policy, uint32_t count, const cha
 	return RC_OK;
 }
 
-enum rc eval_label_route(const struct policy *policy, const char *path, const struct dataset_row *row, int *ret, struct err *err)
+enum rc eval_label_route(const struct policy *policy, const struct dataset_row *row, int *ret, struct err *err)
 {
 	uint32_t count = policy_route_count(policy);
-	enum rc rc = find_label(policy, count, path, row, ret, err);
+	enum rc rc = find_label(policy, count, row, ret, err);
 	if (rc != RC_OK || *ret != STRANGE)
 		return rc;
 	const char *near = config_suggest(row->label, route_name, policy, count);
-	return err_set(err, RC_BAD_INPUT, "%s:%llu: error: the label \"%.*s\" is no route of the policy %.*s%s%s%s", path,
-	               (unsigned long long)row->line, (int)str_utf8_cut(row->label, 100), row->label.data, STR_ARG(policy_name(policy)),
-	               near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	return err_set(err, RC_BAD_INPUT, "the label \"%.*s\" is no route of the policy %.*s%s%s%s", (int)str_utf8_cut(row->label, 100), row->label.data,
+	               STR_ARG(policy_name(policy)), near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
 /* The same, as this run of eval reads labels. */
@@ -73,8 +74,8 @@ static enum rc label_of(const struct eval_side *side, const struct eval_asked *a
 		return RC_OK;
 	}
 	if (asked->labels_as_routes) /* the last route is none of them */
-		return find_label(side->policy, policy_route_count(side->policy) - 1, asked->data, row, ret, err);
-	return eval_label_route(side->policy, asked->data, row, ret, err);
+		return find_label(side->policy, policy_route_count(side->policy) - 1, row, ret, err);
+	return eval_label_route(side->policy, row, ret, err);
 }
 
 /* The label as a route of each policy. */
@@ -84,40 +85,6 @@ static enum rc find_labels(const struct eval_work *work, const struct dataset_ro
 	if (rc == RC_OK && work->compare != NULL)
 		rc = label_of(&work->other, work->asked, row, &block->other_labels[block->count], err);
 	return rc;
-}
-
-/* Fills the block. *ret_end: nothing is left. */
-static int read_block(struct eval_work *work, struct dataset *ds, struct block *block, bool *ret_end)
-{
-	arena_reset(&block->arena);
-	block->count = 0;
-	while (block->count < BLOCK_ROWS && block->arena.total_bytes < BLOCK_BYTES) {
-		struct err err;
-		struct dataset_row *row = &block->rows[block->count];
-		if (work->rows + block->count == work->asked->limit) {
-			*ret_end = true;
-			break;
-		}
-		enum dataset_step step = dataset_next(ds, &block->arena, row, &err);
-		if (step == DATASET_END) {
-			*ret_end = true;
-			break;
-		}
-		if (step == DATASET_FAILED)
-			return cli_fail(&err, EXIT_CONFIG);
-		if (step == DATASET_ROW && find_labels(work, row, block, &err) == RC_OK) {
-			block->requests[block->count++] = row->req;
-			continue;
-		}
-		work->bad++;
-		if (!work->asked->skip_bad) {
-			fprintf(stderr, "%s\n(--skip-bad leaves such rows out and counts them)\n", err.text);
-			return EXIT_CONFIG;
-		}
-		if (work->bad <= BAD_SHOWN)
-			fprintf(stderr, "%s\n", err.text);
-	}
-	return EXIT_DONE;
 }
 
 /* ---- misses ---------------------------------------------------------------------------------------------------------- */
@@ -271,9 +238,22 @@ static void count_row(struct eval_work *work, const struct block *block, uint32_
 		keep_miss(work, row, label, d);
 }
 
-static int count_block(struct eval_work *work, struct block *block, FILE *predictions)
+/* With the first block, so that data that cannot be read at all leave what was there. */
+static enum rc open_predictions(struct block *block, const char *path, struct err *err)
+{
+	if (path == NULL || block->predictions != NULL)
+		return RC_OK;
+	block->predictions = fopen(path, "w");
+	return block->predictions != NULL ? RC_OK : err_set(err, RC_FATAL, "%s: cannot be opened: %s", path, strerror(errno));
+}
+
+/* What there is of a block, and empties it. RC_FATAL: predictions cannot be written. */
+static enum rc count_block(struct eval_work *work, struct block *block, struct err *err)
 {
 	struct buf lines;
+	enum rc rc = open_predictions(block, work->asked->predictions, err);
+	if (rc != RC_OK)
+		return rc;
 	buf_init(&lines, &block->arena, 0);
 	decider_run(work->side.decider, block->requests, block->count, block->decided);
 	if (work->compare != NULL)
@@ -281,38 +261,36 @@ static int count_block(struct eval_work *work, struct block *block, FILE *predic
 	for (uint32_t i = 0; i < block->count; i++)
 		count_row(work, block, i, &block->arena, &lines);
 	work->rows += block->count;
-	if (predictions == NULL || lines.len == 0 || fwrite(lines.data, 1, lines.len, predictions) == lines.len)
-		return EXIT_DONE;
-	fprintf(stderr, "%s: cannot be written: %s\n", work->asked->predictions, strerror(errno));
-	return EXIT_FAILED;
+	bool written = lines.len == 0 || fwrite(lines.data, 1, lines.len, block->predictions) == lines.len;
+	block->count = 0;
+	arena_reset(&block->arena);
+	return written ? RC_OK : err_set(err, RC_FATAL, "%s: cannot be written: %s", work->asked->predictions, strerror(errno));
 }
 
-/* A bar for who waits longer than a second, over the file's bytes. */
-static void show_progress(struct cli_progress *bar, const struct dataset *ds)
+static enum rc take_row(void *ctx, const struct dataset_row *row, struct arena *arena, struct err *err)
 {
-	if (clock_mono_us() - bar->started_us > BAR_AFTER_US && bar->total > 0)
-		cli_progress_at(bar, dataset_bytes_read(ds) / 1024);
+	struct block *block = ctx;
+	enum rc rc = find_labels(block->work, row, block, err);
+	if (rc != RC_OK)
+		return rc;
+	block->rows[block->count] = *row;
+	block->requests[block->count++] = row->req;
+	return block->count == BLOCK_ROWS || arena->total_bytes >= BLOCK_BYTES ? count_block(block->work, block, err) : RC_OK;
 }
 
-static int all_blocks(struct eval_work *work, struct dataset *ds, struct block *block, FILE *predictions)
+static int read_all(struct eval_work *work, struct block *block)
 {
-	struct cli_progress bar;
-	int code = EXIT_DONE;
-	cli_progress_begin(&bar, "deciding, kB", dataset_bytes_total(ds) / 1024);
-	for (bool end = false; code == EXIT_DONE && !end;) {
-		code = read_block(work, ds, block, &end);
-		if (code == EXIT_DONE)
-			code = count_block(work, block, predictions);
-		show_progress(&bar, ds);
-		if (code == EXIT_DONE && !end && work->rows >= DATASET_MAX_ROWS) {
-			fprintf(stderr, "%s: more than %d rows; --limit takes the first ones\n", work->asked->data, DATASET_MAX_ROWS);
-			code = EXIT_CONFIG;
-		}
-	}
-	if (bar.drawn_us != 0)
-		cli_progress_end(&bar);
-	work->micros = clock_mono_us() - bar.started_us;
-	return code;
+	const struct eval_asked *asked = work->asked;
+	struct data_rows rows = {.path = asked->data, .fields = &asked->fields, .skip_bad = asked->skip_bad, .limit = asked->limit,
+	                         .most = DATASET_MAX_ROWS, .bar = "deciding, kB", .arena = &block->arena, .take = take_row, .ctx = block};
+	struct err err;
+	int64_t started_us = clock_mono_us();
+	int code = data_rows_read(&rows);
+	work->bad = rows.bad;
+	if (code == EXIT_DONE && count_block(work, block, &err) != RC_OK)
+		code = cli_fail(&err, EXIT_FAILED);
+	work->micros = clock_mono_us() - started_us;
+	return code == EXIT_DONE ? data_rows_some(rows.path, rows.taken, rows.bad) : code;
 }
 
 static int closed(FILE *predictions, const char *path, int code)
@@ -326,17 +304,7 @@ static int closed(FILE *predictions, const char *path, int code)
 int eval_run(struct eval_work *work)
 {
 	const struct eval_asked *asked = work->asked;
-	struct err err;
-	struct dataset *ds = NULL;
-	FILE *predictions = NULL;
-	if (dataset_open(asked->data, asked->fields.items, asked->fields.count, &ds, &err) != RC_OK)
-		return cli_fail(&err, EXIT_CONFIG);
-	if (asked->predictions != NULL && (predictions = fopen(asked->predictions, "w")) == NULL) {
-		fprintf(stderr, "%s: cannot be opened: %s\n", asked->predictions, strerror(errno));
-		dataset_close(ds);
-		return EXIT_FAILED;
-	}
-	struct block block = {0};
+	struct block block = {.work = work};
 	arena_init(&block.arena, 1024 * 1024);
 	block.rows = heap_zalloc(BLOCK_ROWS, sizeof *block.rows);
 	block.requests = heap_zalloc(BLOCK_ROWS, sizeof *block.requests);
@@ -347,14 +315,7 @@ int eval_run(struct eval_work *work)
 		block.other = heap_zalloc(BLOCK_ROWS, sizeof *block.other);
 	}
 	work->misses = arena_array(&work->arena, (size_t)asked->worst + 1, sizeof *work->misses);
-	int code = all_blocks(work, ds, &block, predictions);
-	if (code == EXIT_DONE && work->rows == 0) {
-		fprintf(stderr, "%s: there is no %srow in it\n", asked->data, work->bad != 0 ? "good " : "");
-		code = EXIT_CONFIG;
-	}
-	if (work->bad > BAD_SHOWN)
-		fprintf(stderr, "... and %lld more bad rows\n", (long long)(work->bad - BAD_SHOWN));
-	code = closed(predictions, asked->predictions, code);
+	int code = closed(block.predictions, asked->predictions, read_all(work, &block));
 	free(block.rows);
 	free(block.requests);
 	free(block.labels);
@@ -362,6 +323,5 @@ int eval_run(struct eval_work *work)
 	free(block.other_labels);
 	free(block.other);
 	arena_free(&block.arena);
-	dataset_close(ds);
 	return code;
 }

@@ -210,9 +210,10 @@ static int run(const struct command *self, int argc, char **argv)
 	w.agreement = agreement_new(&w.arena);
 	code = read_rows(&w);
 	struct agreement_figures f = agreement_figures(w.agreement);
-	if (code == EXIT_DONE && (f.rows == 0 || w.without_verdict == f.rows)) {
-		fprintf(stderr, f.rows == 0 ? "%s: there is no row in it\n" : "%s: no row has the field --judge names; --field attributes.NAME=PATH finds it elsewhere\n",
-		        asked.data);
+	if (code == EXIT_DONE)
+		code = data_rows_some(asked.data, f.rows, w.bad);
+	if (code == EXIT_DONE && w.without_verdict == f.rows) {
+		fprintf(stderr, "%s: no row has the field --judge names; --field attributes.NAME=PATH finds it elsewhere\n", asked.data);
 		code = EXIT_CONFIG;
 	}
 	if (code == EXIT_DONE) {

@@ -4,12 +4,11 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "common/clock.h"
 #include "worker/cli/cli.h"
 #include "worker/cli/redrive_print.h"
 #include "worker/engine/signals.h"
 
-enum { MOST_HEADERS = 16, DEFAULT_REDRIVES = 3, MOST_REDRIVES = 1000, MOST_A_SECOND = 1000000, BAR_AFTER_US = 1000000 };
+enum { MOST_HEADERS = 16, DEFAULT_REDRIVES = 3, MOST_REDRIVES = 1000, MOST_A_SECOND = 1000000 };
 
 static const char usage[] =
     "-c FILE [--dry-run] [FILTER...] [OPTION...]\n";
@@ -39,8 +38,6 @@ struct asked {
 	/* while it runs */
 	struct signals *signals;
 	struct cli_progress bar;
-	int64_t started_us, total;
-	bool bar_shown;
 };
 
 /* ---- classes --------------------------------------------------------------------------------------------------------- */
@@ -153,13 +150,8 @@ static bool stop_asked(void *ctx)
 static void show_progress(void *ctx, int64_t done, int64_t total)
 {
 	struct asked *asked = ctx;
-	asked->total = total;
-	if (!asked->bar_shown) {
-		if (clock_mono_us() - asked->started_us < BAR_AFTER_US)
-			return;
+	if (asked->bar.what == NULL)
 		cli_progress_begin(&asked->bar, "redrive", total);
-		asked->bar_shown = true;
-	}
 	cli_progress_at(&asked->bar, done);
 }
 
@@ -170,11 +162,9 @@ static int act(struct asked *asked, const struct settings *settings)
 		return cli_fail(&err, EXIT_FAILED);
 	(void)signals_next(asked->signals, 0); /* from now on they are asked for, and end nothing by themselves */
 	struct redrive_report *report = heap_zalloc(1, sizeof *report);
-	asked->started_us = clock_mono_us();
 	asked->order.ctx = asked;
 	enum rc rc = redrive_run(settings, &asked->order, report, &err);
-	if (asked->bar_shown)
-		cli_progress_end(&asked->bar);
+	cli_progress_end(&asked->bar);
 	if (asked->json)
 		redrive_print_json(settings, &asked->order, report, rc == RC_OK ? NULL : &err);
 	else if (rc == RC_OK)

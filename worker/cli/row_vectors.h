@@ -36,7 +36,7 @@ struct row_vector {
 	const float *values;  /* dim of them; NULL: there is no direction */
 };
 
-/* Calls see for each row; false ends it (*err is its). Prints what is wrong with rows, and a bar on a terminal. An exit code. */
+/* Calls see for each row; false ends it (*err is its). Prints what is wrong with rows, and a bar over the kB of the file. An exit code. */
 int row_vectors_read(struct row_vectors *r, const char *what, bool (*see)(void *ctx, const struct row_vector *row, struct err *err), void *ctx);
 void row_vectors_free(struct row_vectors *r);
 

@@ -8,9 +8,8 @@
 
 #include <stdlib.h>
 
-#include "common/clock.h"
+#include "worker/cli/data_rows.h"
 
-enum { BAD_SHOWN = 20, BAR_AFTER_US = 1000000 };
 static const size_t MOST_BYTES = (size_t)1 << 30;
 
 static uint64_t mix(uint64_t z) /* the end of splitmix64 (Steele, Lea, Flood 2014) */
@@ -104,60 +103,30 @@ void rows_keep_end(struct rows_keep *k, struct rows *ret)
 	free(k->items);
 }
 
-static int read_all(const struct rows_asked *asked, struct dataset *ds, struct rows_keep *k, int64_t *ret_bad)
+static enum rc keep(void *ctx, const struct dataset_row *row, struct arena *arena, struct err *err)
 {
-	struct cli_progress bar;
-	struct arena brief;
-	struct err err;
-	int code = EXIT_DONE;
-	arena_init(&brief, 1 << 16);
-	cli_progress_begin(&bar, "reading, kB", dataset_bytes_total(ds) / 1024);
-	for (enum dataset_step step = DATASET_ROW; code == EXIT_DONE;) {
-		struct dataset_row row;
-		arena_reset(&brief);
-		step = dataset_next(ds, &brief, &row, &err);
-		if (step == DATASET_END)
-			break;
-		if (clock_mono_us() - bar.started_us > BAR_AFTER_US && bar.total > 0)
-			cli_progress_at(&bar, dataset_bytes_read(ds) / 1024);
-		if (step == DATASET_ROW) {
-			rows_keep_add(k, 0, &row);
-			continue;
-		}
-		if (step == DATASET_FAILED || !asked->skip_bad)
-			code = EXIT_CONFIG;
-		if ((*ret_bad)++ < BAD_SHOWN)
-			fprintf(stderr, "%s\n", err.text);
-	}
-	if (bar.drawn_us != 0)
-		cli_progress_end(&bar);
-	if (code == EXIT_CONFIG)
-		fputs("(--skip-bad leaves such rows out and counts them)\n", stderr);
-	arena_free(&brief);
+	(void)arena; /* what is kept is copied into memory of its own */
+	(void)err;   /* any row is good */
+	rows_keep_add(ctx, 0, row);
+	return RC_OK;
+}
+
+static int read_file(const struct rows_asked *asked, struct rows_keep *k, int64_t *ret_bad)
+{
+	struct data_rows rows = {.path = asked->file, .fields = asked->fields, .skip_bad = asked->skip_bad, .bar = "reading, kB", .take = keep, .ctx = k};
+	int code = data_rows_read(&rows);
+	*ret_bad = rows.bad;
 	return code;
 }
 
 int rows_read(const struct rows_asked *asked, struct rows *ret)
 {
 	struct rows_keep k;
-	struct dataset *ds = NULL;
-	struct err err;
-	int code = EXIT_DONE;
 	*ret = (struct rows){0};
 	rows_keep_init(&k, asked);
-	if (asked->file == NULL)
-		code = rows_read_topic(asked, &k, &ret->bad);
-	else if (dataset_open(asked->file, asked->fields->items, asked->fields->count, &ds, &err) != RC_OK)
-		code = cli_fail(&err, EXIT_CONFIG);
-	else
-		code = read_all(asked, ds, &k, &ret->bad);
-	dataset_close(ds);
+	int code = asked->file != NULL ? read_file(asked, &k, &ret->bad) : rows_read_topic(asked, &k, &ret->bad);
 	rows_keep_end(&k, ret);
-	if (code == EXIT_DONE && ret->count == 0) {
-		fprintf(stderr, "%s: there is no %srow in it\n", asked->file != NULL ? asked->file : asked->topic, ret->bad != 0 ? "good " : "");
-		code = EXIT_CONFIG;
-	}
-	return code;
+	return code == EXIT_DONE ? data_rows_some(asked->file != NULL ? asked->file : asked->topic, ret->count, ret->bad) : code;
 }
 
 void rows_free(struct rows *rows)

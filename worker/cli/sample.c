@@ -88,8 +88,7 @@ static void judge_all(struct work *w)
 		arena_reset(&w->brief);
 		cli_progress_at(&bar, i);
 	}
-	if (bar.drawn_us != 0)
-		cli_progress_end(&bar);
+	cli_progress_end(&bar);
 	free(vector);
 	sha256_free(hash);
 }

@@ -195,7 +195,7 @@ static int work(const struct command *self, struct asked *asked)
 	int code = cli_policy(self, asked->config, &settings, &policy);
 	asked->rows.policy = policy;
 	if (code == EXIT_DONE) {
-		code = row_vectors_read(&asked->rows, "reading", see, &w);
+		code = row_vectors_read(&asked->rows, "reading, kB", see, &w);
 		if (code == EXIT_DONE)
 			code = learn(&w);
 		row_vectors_free(&asked->rows);
