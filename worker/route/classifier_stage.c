@@ -87,11 +87,6 @@ void *classifier_stage_bare(struct policy *policy, struct classifier *classifier
 	return s;
 }
 
-static void stage_close(void *stage)
-{
-	(void)stage; /* all of it is the policy's arena */
-}
-
 static void *scratch_new(const void *stage)
 {
 	return classifier_scratch_new(((const struct stage *)stage)->classifier);
@@ -136,7 +131,6 @@ const struct stage_ops classifier_stage = {
 	.version = 1,
 	.measured_in_languages = true,
 	.open = stage_open,
-	.close = stage_close,
 	.scratch_new = scratch_new,
 	.scratch_free = scratch_free,
 	.decide = decide,

@@ -74,11 +74,6 @@ static enum rc stage_open(struct stage_setup *setup, void **ret, struct err *err
 	return RC_OK;
 }
 
-static void stage_close(void *stage)
-{
-	(void)stage; /* all of it is the policy's arena */
-}
-
 static void *scratch_new(const void *stage)
 {
 	return gain_scratch_new(((const struct stage *)stage)->gain);
@@ -116,7 +111,6 @@ const struct stage_ops difficulty_stage = {
 	.version = 1,
 	.measured_in_languages = true,
 	.open = stage_open,
-	.close = stage_close,
 	.scratch_new = scratch_new,
 	.scratch_free = scratch_free,
 	.decide = decide,

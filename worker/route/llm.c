@@ -133,11 +133,6 @@ static enum rc llm_open(struct stage_setup *setup, void **ret, struct err *err)
 	return RC_OK;
 }
 
-static void llm_close(void *stage)
-{
-	(void)stage; /* all of it is the policy's arena */
-}
-
 static struct str shown(const struct llm *s, struct stage_turn *turn)
 {
 	return text_cut(turn->text->shown, s->max_chars, &turn->job->arena);
@@ -191,7 +186,6 @@ const struct stage_ops llm_stage = {
 	.name = "llm",
 	.version = 1,
 	.open = llm_open,
-	.close = llm_close,
 	.decide = llm_decide,
 	.resume = llm_resume,
 };

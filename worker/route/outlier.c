@@ -100,11 +100,6 @@ static enum rc outlier_open(struct stage_setup *setup, void **ret, struct err *e
 	return RC_OK;
 }
 
-static void outlier_close(void *stage)
-{
-	(void)stage; /* all of it is the policy's arena */
-}
-
 static void *outlier_scratch_new(const void *stage)
 {
 	const struct outlier *o = stage;
@@ -185,7 +180,6 @@ const struct stage_ops outlier_stage = {
 	.version = 1,
 	.measured_in_languages = true,
 	.open = outlier_open,
-	.close = outlier_close,
 	.scratch_new = outlier_scratch_new,
 	.scratch_free = outlier_scratch_free,
 	.decide = outlier_decide,

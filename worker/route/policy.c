@@ -287,7 +287,8 @@ static enum rc compile(struct policy *policy, const struct settings *settings, c
 static void destroy(struct policy *policy)
 {
 	for (uint32_t i = 0; i < policy->stage_count; i++)
-		policy->stages[i].ops->close(policy->stages[i].config);
+		if (policy->stages[i].ops->close != NULL)
+			policy->stages[i].ops->close(policy->stages[i].config);
 	guards_close(policy->guards);
 	arena_free(&policy->arena);
 	free(policy);

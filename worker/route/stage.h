@@ -47,7 +47,7 @@ struct stage_ops {
 	uint32_t version; /* of the code: raised when the same input may be decided differently */
 	bool measured_in_languages; /* passes on texts outside the policy's `languages` */
 	enum rc (*open)(struct stage_setup *setup, void **ret, struct err *err);
-	void (*close)(void *stage);
+	void (*close)(void *stage); /* NULL: all of it is the policy's arena */
 	void *(*scratch_new)(const void *stage); /* NULL: needs none */
 	void (*scratch_free)(void *scratch);
 	enum verdict (*decide)(const void *stage, struct stage_turn *turn);
