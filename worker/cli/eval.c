@@ -30,7 +30,8 @@ static const char example[] =
 static const char *const figure_names[] = {"accuracy", "macro_f1", "out_of_scope_caught", "in_scope_decided"};
 enum { FIGURES = sizeof figure_names / sizeof figure_names[0] };
 
-bool eval_figure(const struct eval_summary *s, struct str name, double *ret)
+/* "accuracy" and the like; NAN where it cannot be told. false: there is no such figure. */
+static bool figure(const struct eval_summary *s, struct str name, double *ret)
 {
 	const double values[FIGURES] = {s->accuracy, s->macro_f1, s->out_of_scope.share, s->kept.share};
 	for (int i = 0; i < FIGURES; i++)
@@ -48,7 +49,7 @@ static bool read_floor(const char *text, struct str *ret_name, double *ret_least
 	if (equals == NULL)
 		return false;
 	*ret_name = (struct str){text, (size_t)(equals - text)};
-	return eval_figure(&(struct eval_summary){0}, *ret_name, &ignored) && str_to_double(str_of(equals + 1), ret_least) && *ret_least >= 0 &&
+	return figure(&(struct eval_summary){0}, *ret_name, &ignored) && str_to_double(str_of(equals + 1), ret_least) && *ret_least >= 0 &&
 	       *ret_least <= 1;
 }
 
@@ -144,7 +145,7 @@ static int hold_floors(const struct eval_work *work)
 	int code = EXIT_DONE;
 	for (uint32_t i = 0; i < work->asked->fail_count; i++) {
 		double is = NAN;
-		(void)eval_figure(&s, work->asked->fail_names[i], &is); /* the name was checked when the option was read */
+		(void)figure(&s, work->asked->fail_names[i], &is); /* the name was checked when the option was read */
 		if (is >= work->asked->fail_under[i])
 			continue;
 		if (isnan(is))

@@ -79,7 +79,5 @@ int eval_report_html(struct eval_work *work, const char *path);
 /* eval_compare.c: both sides beside each other. */
 void eval_compare_text(struct eval_work *work, FILE *out);
 void eval_compare_json(struct eval_work *work, struct buf *out);
-/* "accuracy" and the like; NAN where it cannot be told. false: there is no such figure. */
-bool eval_figure(const struct eval_summary *s, struct str name, double *ret);
 
 #endif

@@ -61,7 +61,7 @@ static void halve(struct rows_keep *k)
 	arena_free(&old);
 }
 
-void rows_keep_init(struct rows_keep *k, const struct rows_asked *asked)
+static void keep_init(struct rows_keep *k, const struct rows_asked *asked)
 {
 	*k = (struct rows_keep){.limit = UINT64_MAX, .most = asked->most, .seed = mix(asked->seed + 1)};
 	arena_init(&k->arena, 1 << 20);
@@ -90,7 +90,8 @@ static int by_place(const void *a, const void *b)
 	return x->row.line < y->row.line ? -1 : x->row.line > y->row.line;
 }
 
-void rows_keep_end(struct rows_keep *k, struct rows *ret)
+/* What was kept, in the order of its place; frees k. */
+static void keep_end(struct rows_keep *k, struct rows *ret)
 {
 	if (k->count != 0)
 		qsort(k->items, k->count, sizeof *k->items, by_place);
@@ -123,9 +124,9 @@ int rows_read(const struct rows_asked *asked, struct rows *ret)
 {
 	struct rows_keep k;
 	*ret = (struct rows){0};
-	rows_keep_init(&k, asked);
+	keep_init(&k, asked);
 	int code = asked->file != NULL ? read_file(asked, &k, &ret->bad) : rows_read_topic(asked, &k, &ret->bad);
-	rows_keep_end(&k, ret);
+	keep_end(&k, ret);
 	return code == EXIT_DONE ? data_rows_some(asked->file != NULL ? asked->file : asked->topic, ret->count, ret->bad) : code;
 }
 

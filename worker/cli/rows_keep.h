@@ -19,9 +19,7 @@ struct rows_keep {
 	int64_t seen;
 };
 
-void rows_keep_init(struct rows_keep *k, const struct rows_asked *asked);
 void rows_keep_add(struct rows_keep *k, uint32_t part, const struct dataset_row *row); /* copies */
-void rows_keep_end(struct rows_keep *k, struct rows *ret);                             /* frees k */
 
 /* rows_topic.c */
 int rows_read_topic(const struct rows_asked *asked, struct rows_keep *k, int64_t *ret_bad);

@@ -15,7 +15,8 @@
 
 enum { TRIES = 4, BEGIN_ROWS = 40000, STILL_SHARE = 1000, CENTRES = 256 };
 
-uint64_t cluster_draw(uint64_t *state)
+/* splitmix64 (Steele, Lea, Flood 2014). */
+static uint64_t draw(uint64_t *state)
 {
 	uint64_t z = (*state += UINT64_C(0x9E3779B97F4A7C15));
 	z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
@@ -25,7 +26,7 @@ uint64_t cluster_draw(uint64_t *state)
 
 static uint32_t below(uint64_t *state, uint32_t bound)
 {
-	return (uint32_t)((cluster_draw(state) >> 32) * bound >> 32);
+	return (uint32_t)((draw(state) >> 32) * bound >> 32);
 }
 
 /* Knuth 3.4.2 S: each row is taken with the chance that makes the sample whole. */
@@ -77,7 +78,7 @@ static double sum_with(const struct cluster_fit *f, const uint32_t *rows, uint32
 /* A row, by chance in proportion to its distance. */
 static uint32_t pick(const float *far, uint32_t count, double sum, uint64_t *state)
 {
-	double left = (double)(cluster_draw(state) >> 11) * 0x1p-53 * sum;
+	double left = (double)(draw(state) >> 11) * 0x1p-53 * sum;
 	for (uint32_t i = 0; i < count; i++) {
 		left -= (double)far[i];
 		if (left < 0)

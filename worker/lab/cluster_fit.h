@@ -18,7 +18,7 @@ struct cluster_fit {
 
 void cluster_fit_init(struct cluster_fit *f, const struct cluster_set *set, const uint32_t *rows, uint32_t count, uint32_t k);
 void cluster_fit_free(struct cluster_fit *f);
-/* Chooses k rows as centres. state: of cluster_draw. */
+/* Chooses k rows as centres. state: of the generator, moved on. */
 void cluster_fit_begin(struct cluster_fit *f, uint64_t *state);
 /* Each row to its nearest centre, the first of equals. Returns how many changed. */
 uint32_t cluster_fit_assign(struct cluster_fit *f);
@@ -32,8 +32,6 @@ uint32_t cluster_fit_nearest(const struct cluster_fit *f, uint32_t row, float *r
 enum { CLUSTER_ROUNDS = 30 };
 double cluster_fit_settle(struct cluster_fit *f, void (*told)(void *ctx, double share), void *ctx);
 
-/* splitmix64 (Steele, Lea, Flood 2014). */
-uint64_t cluster_draw(uint64_t *state);
 /* most different numbers below count, ascending; all of them where there are no more. The caller frees them. */
 uint32_t *cluster_sample(uint32_t count, uint32_t most, uint64_t *state, uint32_t *ret_count);
 

@@ -75,7 +75,7 @@ void eval_tally_add(struct eval_tally *t, const struct eval_setup *setup, const 
 	t->cost_wasted += isnan(cost) || !wasted ? 0 : cost;
 }
 
-struct eval_class eval_tally_figures(const struct eval_tally_class *c)
+static struct eval_class figures_of(const struct eval_tally_class *c)
 {
 	double right = c->right;
 	return (struct eval_class){
@@ -94,7 +94,7 @@ struct eval_summary eval_tally_summary(const struct eval_tally *t, const struct 
 	uint32_t with_rows = 0;
 	for (uint32_t i = 0; i < setup->routes; i++)
 		if (t->classes[i].support != 0) {
-			f1 += eval_tally_figures(&t->classes[i]).f1;
+			f1 += figures_of(&t->classes[i]).f1;
 			with_rows++;
 		}
 	return (struct eval_summary){
@@ -187,7 +187,7 @@ void eval_add(struct eval *e, const struct eval_row *row)
 }
 
 struct eval_summary eval_summary(const struct eval *e) { return eval_tally_summary(&e->all, &e->setup); }
-struct eval_class eval_class(const struct eval *e, uint32_t route) { return eval_tally_figures(&e->all.classes[route]); }
+struct eval_class eval_class(const struct eval *e, uint32_t route) { return figures_of(&e->all.classes[route]); }
 int64_t eval_cell(const struct eval *e, int label, uint32_t route) { return e->confusion[cell_at(&e->setup, label, route)]; }
 uint32_t eval_stages(const struct eval *e) { return e->stage_count; }
 

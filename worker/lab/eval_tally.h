@@ -22,7 +22,6 @@ void eval_tally_init(struct eval_tally *t, uint32_t routes);
 void eval_tally_free(struct eval_tally *t);
 void eval_tally_add(struct eval_tally *t, const struct eval_setup *setup, const struct eval_row *row);
 struct eval_summary eval_tally_summary(const struct eval_tally *t, const struct eval_setup *setup);
-struct eval_class eval_tally_figures(const struct eval_tally_class *c);
 
 struct eval_slicer;
 struct eval_slicer *eval_slicer_new(void);

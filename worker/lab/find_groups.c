@@ -15,8 +15,8 @@
 #include "worker/route/kernels.h"
 
 enum { LEAST_HALF = 20, LOOK_BACK = 2000, LEAST_ROWS = 8, LEAST_PER_MILLE = 5 };
-const double find_groups_near = 0.5, find_groups_clear = 0.2;
-static const double TIE = 0.01;
+const double find_groups_near = 0.5;
+static const double CLEAR = 0.2, TIE = 0.01; /* CLEAR: the least simplified silhouette of a tight row */
 static const float SAME = 0.95f;
 static const uint32_t tries[] = {2, 4, 6, 8, 12, 16, 24, 32, FIND_GROUPS_MOST};
 enum { TRIES = sizeof tries / sizeof tries[0] };
@@ -72,7 +72,7 @@ static bool is_tight(const struct clusters *c, const int8_t *row, float inverse)
 			second = x;
 	}
 	double apart = c->k < 2 || second >= 1 ? 0 : 1 - (1 - (double)best) / (1 - (double)second);
-	return (double)best >= find_groups_near && (apart >= find_groups_clear || c->k == 1);
+	return (double)best >= find_groups_near && (apart >= CLEAR || c->k == 1);
 }
 
 /* Marks the tight rows with k clusters in each half; returns how many. */

@@ -13,8 +13,7 @@
 #include "worker/lab/cluster.h"
 
 enum { FIND_GROUPS_MOST = 40 };
-extern const double find_groups_near;   /* the least cosine of a tight row to its centre */
-extern const double find_groups_clear;  /* and the least simplified silhouette */
+extern const double find_groups_near; /* the least cosine of a tight row to its centre */
 
 struct found_group {
 	uint32_t size, tight; /* rows; tight ones */

@@ -11,7 +11,8 @@
 
 #include <math.h>
 
-void guard_note(struct job *job, struct str name, struct str effect)
+/* One more effect for the audit; effect is copied, and cut where it is too long. */
+static void note(struct job *job, struct str name, struct str effect)
 {
 	struct decision *dec = &job->dec;
 	struct guard_effect *grown = arena_array(&job->arena, (size_t)dec->guard_count + 1, sizeof *grown);
@@ -101,7 +102,7 @@ bool guards_run(const struct policy *policy, struct cond_scratch *scratch, struc
 		const struct guard *guard = &guards->items[i];
 		if (!applies(guard, &e))
 			continue;
-		guard_note(job, guard->name, effect_of(guard, &e, &job->arena));
+		note(job, guard->name, effect_of(guard, &e, &job->arena));
 		if (guard->kind == GUARD_REJECTS) {
 			const struct guard_effect *last = &dec->guards[dec->guard_count - 1];
 			*ret_why = arena_printf(&job->arena, "guard %.*s: %.*s", STR_ARG(last->name), STR_ARG(last->effect));
@@ -147,7 +148,7 @@ static void note_contexts(const struct policy *policy, struct job *job, const ui
 			buf_printf(&out, "%s%.*s (%lld)", named++ == 0 ? "" : ", ", STR_ARG(model->name), (long long)model->context_tokens);
 	}
 	if (named != 0)
-		guard_note(job, STR("context_tokens"), buf_view(&out));
+		note(job, STR("context_tokens"), buf_view(&out));
 }
 
 /* The models of the route that are left; false: none. */

@@ -53,8 +53,6 @@ void guards_close(struct guards *guards); /* NULL is fine */
 /* guard.c: all guards over the record: what route_guard does where there are some. */
 bool guards_run(const struct policy *policy, struct cond_scratch *scratch, struct job *job, struct str *ret_why);
 
-/* One more effect for the audit; effect is copied, and cut where it is too long. */
-void guard_note(struct job *job, struct str name, struct str effect);
 /* "; name (effect)" of all that took effect, without the first "; ". */
 struct str guard_list(struct job *job);
 
