@@ -90,14 +90,18 @@ def run(schedules, folder, jobs, expect_failure=False):
     for schedule in [*schedules, *[None] * jobs]:
         todo.put(schedule)
     nodes = schedules[0].nodes
-    processes = [context.Process(target=take_seeds, args=(i, nodes, folder, todo, done)) for i in range(jobs)]
+    processes = [context.Process(target=take_seeds, args=(i, nodes, folder, todo, done), daemon=True) for i in range(jobs)]
     for process in processes:
         process.start()
     by_seed, verdicts = {s.seed: s for s in schedules}, []
-    while len(verdicts) < len(schedules):
-        verdict = done.get()
-        verdicts.append(verdict)
-        report(verdict, by_seed[verdict.seed], folder, len(verdicts), len(schedules), expect_failure)
+    try:
+        while len(verdicts) < len(schedules):
+            verdict = done.get()
+            verdicts.append(verdict)
+            report(verdict, by_seed[verdict.seed], folder, len(verdicts), len(schedules), expect_failure)
+    except KeyboardInterrupt:
+        print(f"interrupted: {len(verdicts)} of {len(schedules)} seeds were played to their end", file=sys.stderr)
+        sys.exit(130)
     for process in processes:
         process.join(60)
     return verdicts

@@ -13,17 +13,35 @@ import recovery
 import schedule
 
 ROUNDS = 3
+MORE = """\
+examples:
+  tests/chaos/run --short                        what `make test` plays: every kind of fault once
+  tests/chaos/run --seeds 200 --jobs 2           a campaign; a line for each seed, a table at the end
+  tests/chaos/run --seed 98 --print              what seed 98 does, without doing it
+  tests/chaos/run --seed 98                      a failing seed once more
+  tests/chaos/run --bugs                         can the suite see anything?
+  tests/chaos/run soak --minutes 45 --rate 40    one worker through a fault each half minute; soak --help
+
+Needs `make all` and `make FAULTS=1 all`; `make chaos` does both.
+A seed that fails keeps its folder (schedule, story, logs), which is named. Ctrl-C ends everything and says how far it came.
+POINTSMAN_CHAOS_PATIENCE=3 triples all bounds on waiting; POINTSMAN_CHAOS_KEEP=1 keeps all folders;
+POINTSMAN_CHAOS_RESULTS=FILE adds each seed's line to a file; POINTSMAN_BIN is the worker under test.
+exit code: 0 all held, 1 something did not, 2 usage, 130 interrupted
+"""
 
 
 def arguments():
     parser = argparse.ArgumentParser(
-        prog="tests/chaos/run", description="Kills, stops, storms and outages by seed, and a ledger that counts what came of it."
+        prog="tests/chaos/run",
+        description="Kills, stops, storms and outages by seed, and a ledger that counts what came of it.",
+        epilog=MORE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seed", type=int, action="append", help="play this seed; may be given more than once")
-    parser.add_argument("--seeds", type=int, default=0, help="play so many seeds")
+    parser.add_argument("--seeds", type=int, default=0, help="play so many seeds (10)")
     parser.add_argument("--from", type=int, default=1, dest="first", help="the first of them (1)")
     parser.add_argument("--short", action="store_true", help="a few seeds that hold every kind of fault")
-    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1, help="of each seed (1); three hold everything threefold and lose coordinators, too")
     parser.add_argument("--jobs", type=int, default=0, help="seeds at a time, each with brokers of its own (2; with three brokers 1)")
     parser.add_argument("--unscaled", action="store_true", help="durations of production instead of a tenth")
     parser.add_argument("--bugs", action="store_true", help="show that each intentional bug is seen, and nothing without them")

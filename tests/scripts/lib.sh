@@ -6,6 +6,7 @@
 
 set -euo pipefail
 
+SCRIPTS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=${POINTSMAN_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/pointsman-test}
 KAFKA_VERSION=4.1.1
 REGISTRY_VERSION=2.6.13.Final
@@ -92,6 +93,17 @@ end_service() {
 	done
 	is_running "$run" && kill -KILL "$(cat "$run/pid")"
 	rm -f "$run/pid"
+}
+
+# kept COMMAND...: what it starts ends with it, and with this script, whatever ends that (keeper.py). To be started in the
+# background and waited for: a shell that waits for a command in front hears no signal.
+kept() {
+	exec "$VENV/bin/python" "$SCRIPTS/keeper.py" "$@"
+}
+
+# end_kept: what `kept` has started, if it still runs.
+end_kept() {
+	if kill %% 2>/dev/null; then wait || true; fi
 }
 
 # end_run_folder FOLDER STATUS: ends what a test run left behind: services by their pid files, and processes of ours that have the

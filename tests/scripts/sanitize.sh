@@ -14,6 +14,9 @@ export UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=history_size=4:second_deadlock_stack=1
 export POINTSMAN_TEST_RECORDS=${POINTSMAN_TEST_RECORDS:-400}
 
+# What threads share, and what dies: the road, the cache, questions that one asks for many, a policy that changes, members.
+TESTS="main_job or malformed or kill or outages or shutdown or router or conversations or static_members"
+
 valgrind_units() {
 	local unit
 	make -s all unit
@@ -33,7 +36,7 @@ sanitized_tests() {
 	fi
 	make -s all
 	make -s SAN="$lane" all unit
-	POINTSMAN_BIN=$PWD/build/$lane/pointsman "$scripts/test.sh" -k "main_job or malformed or kill or outages or shutdown"
+	POINTSMAN_BIN=$PWD/build/$lane/pointsman "$scripts/test.sh" -k "$TESTS"
 }
 
 [ $# -gt 0 ] || set -- address undefined thread valgrind

@@ -1,8 +1,8 @@
 #!/bin/bash
 # test.sh [PYTEST ARGUMENT...]: the integration tests, with everything they start ended afterwards, whatever happened.
 #
-# Without an argument all of them, in two lanes at once: most of the time they wait, for sessions and timeouts to run out. Each
-# lane has services of its own; the second one's words come when the first has ended.
+# Without an argument all of them, in lanes at once: most of the time they wait, for sessions and timeouts to run out. Each lane has
+# services of its own; what the others say comes when the last one has ended.
 # Run folders and logs are kept when something failed. POINTSMAN_BIN and the other variables: see tests/README.md.
 # shellcheck source=tests/scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -10,21 +10,40 @@
 scripts=$(cd "$(dirname "$0")" && pwd)
 cd "$scripts/../.."
 
-# Those that stop, kill and starve workers and wait for it to be noticed.
-SLOW="audit_verify hang static_members zombie fencing group_protocol quarantine order park settle growth outages"
+# About equally long, nine minutes each; what is not named is a lane, too.
+LANES=(
+	"hang order outages park quarantine redrive settle static_members zombie"
+	"audit_verify fencing group_protocol growth kill shutdown stream"
+)
+
+# lane_of FILE: its number; that of what is not named is the last.
+lane_of() {
+	local i name
+	name=$(basename "$1" .py)
+	for ((i = 0; i < ${#LANES[@]}; i++)); do
+		[[ " ${LANES[i]} " != *" ${name#test_} "* ]] || break
+	done
+	echo "$i"
+}
 
 run_lanes() {
-	local slow=() rest=() file name status=0 log
-	for file in tests/integration/test_*.py; do
-		name=$(basename "$file" .py)
-		if [[ " $SLOW " == *" ${name#test_} "* ]]; then slow+=("$file"); else rest+=("$file"); fi
+	local file i status=0 logs
+	local -a files pids
+	logs=$(mktemp -d)
+	for ((i = 0; i <= ${#LANES[@]}; i++)); do
+		mapfile -t files < <(for file in tests/integration/test_*.py; do [ "$(lane_of "$file")" != "$i" ] || echo "$file"; done)
+		if [ "$i" = ${#LANES[@]} ]; then
+			kept "$scripts/test.sh" "${files[@]}" &
+		else
+			kept "$scripts/test.sh" "${files[@]}" >"$logs/$i" 2>&1 &
+		fi
+		pids+=($!)
 	done
-	log=$(mktemp)
-	"$0" "${slow[@]}" >"$log" 2>&1 &
-	"$0" "${rest[@]}" || status=$?
-	wait $! || status=$?
-	cat "$log"
-	rm -f "$log"
+	for ((i = ${#LANES[@]}; i >= 0; i--)); do
+		wait "${pids[i]}" || status=$?
+		[ ! -e "$logs/$i" ] || cat "$logs/$i"
+	done
+	rm -rf "$logs"
 	exit $status
 }
 [ $# -gt 0 ] || run_lanes
@@ -34,6 +53,7 @@ export POINTSMAN_TEST_RUN
 
 end_all() {
 	local status=$?
+	end_kept
 	end_run_folder "$POINTSMAN_TEST_RUN" $status
 	exit $status
 }
@@ -42,4 +62,6 @@ trap 'exit 130' INT TERM
 
 folder=tests/integration
 [[ $1 != tests/integration/* ]] || folder= # files are named
-PYTHONDONTWRITEBYTECODE=1 "$VENV/bin/python" -m pytest --basetemp "$POINTSMAN_TEST_RUN/tmp" ${folder:+"$folder"} "$@"
+export PYTHONDONTWRITEBYTECODE=1
+kept "$VENV/bin/python" -m pytest --basetemp "$POINTSMAN_TEST_RUN/tmp" ${folder:+"$folder"} "$@" <&0 &
+wait $!
