@@ -12,9 +12,9 @@
 # shellcheck source=tests/scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# broker_session REPLICAS: how long a silent broker is believed to live. Short where others can take over. One broker alone that is
-# starved by a busy machine while it starts is fenced and taken back within seconds; in 4.1.1 an older load of its coordinator can
-# then end after the newer one has begun, and groups of the time between are forgotten.
+# broker_session REPLICAS: how long a silent broker is believed to live. Short where others can take over. One broker alone has nobody
+# to take over, and each fencing makes it load its group coordinator again, which 4.1.1 does wrong when it is slow (ARCHITECTURE.md,
+# "What the broker must keep").
 broker_session() {
 	[ "$1" = 1 ] && echo 9000 || echo 3000
 }
