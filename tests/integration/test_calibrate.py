@@ -10,17 +10,10 @@ import subprocess
 
 import pytest
 
+from offline import config
 from worker import BINARY
 
-CONFIG = """\
-kafka: {brokers: "localhost:9092", group: g}
-input: {topics: [tickets]}
-output: {responses: r, decisions: d, dead_letters: x}
-models:
-  - {name: small, provider: openai, base_url: "http://localhost:8000/v1", model: m, price: {input: 1, output: 1}}
-  - {name: large, provider: openai, base_url: "http://localhost:8000/v1", model: n, price: {input: 9, output: 9}}
-policy: policy.yaml
-"""
+CONFIG = config(small="price: {input: 1, output: 1}", large="price: {input: 9, output: 9}")
 POLICY = """\
 # kept as it is
 name: triage

@@ -7,16 +7,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from offline import config
 from worker import BINARY
 
-CONFIG = """\
-kafka: {brokers: "localhost:9092", group: g}
-input: {topics: [tickets]}
-output: {responses: r, decisions: d, dead_letters: x}
-models:
-  - {name: small, provider: openai, base_url: "http://localhost:8000/v1", model: m, price: free, api_key_env: NOT_SET_ANYWHERE}
-policy: policy.yaml
-"""
+CONFIG = config(small="price: free, api_key_env: NOT_SET_ANYWHERE")
 POLICY = """\
 name: triage
 when_unsure: careful

@@ -8,18 +8,11 @@ import subprocess
 import pytest
 
 from browser import DESK, PHONE, Browser
+from offline import config
 from services import eventually
 from worker import BINARY
 
-CONFIG = """\
-kafka: {brokers: "localhost:9092", group: g}
-input: {topics: [tickets]}
-output: {responses: r, decisions: d, dead_letters: x}
-models:
-  - {name: small, provider: openai, base_url: "http://localhost:8000/v1", model: m, price: {input: 0.1, output: 0.4}}
-  - {name: capable, provider: openai, base_url: "http://localhost:8000/v1", model: n, price: {input: 2.5, output: 10}}
-policy: policy.yaml
-"""
+CONFIG = config(small="price: {input: 0.1, output: 0.4}", capable="price: {input: 2.5, output: 10}")
 POLICY = """\
 name: triage
 when_unsure: careful

@@ -8,6 +8,7 @@
 
 #include "common/json.h"
 #include "worker/cli/advise.h"
+#include "worker/cli/cli_table.h"
 #include "worker/lab/wrap.h"
 
 enum { GROUPS_SHOWN = 15, TEXT_COLUMNS = 60 };

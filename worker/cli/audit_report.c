@@ -9,6 +9,7 @@
 #include <inttypes.h>
 
 #include "common/json.h"
+#include "worker/cli/cli_table.h"
 
 enum { CELL = 24 };
 

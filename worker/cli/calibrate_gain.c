@@ -10,6 +10,7 @@
 #include "common/hmac.h"
 #include "common/json.h"
 #include "worker/cli/calibrate.h"
+#include "worker/cli/cli_table.h"
 #include "worker/cli/data_rows.h"
 #include "worker/cli/outcome_rows.h"
 #include "worker/lab/policy_edit.h"

@@ -10,7 +10,7 @@
 #include "common/hmac.h"
 #include "worker/cli/calibrate.h"
 #include "worker/cli/data_rows.h"
-#include "worker/cli/eval_report.h"
+#include "worker/cli/eval_label.h"
 #include "worker/route/features.h"
 
 enum { FIRST_ROWS = 1024, STEPS = 1000 };

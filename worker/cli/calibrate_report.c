@@ -9,6 +9,7 @@
 
 #include "common/json.h"
 #include "worker/cli/calibrate.h"
+#include "worker/cli/cli_table.h"
 
 enum { CELL = 48, ROUTES_SHOWN = 40 };
 

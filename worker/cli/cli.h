@@ -1,5 +1,5 @@
 /*
- * cli.h: what the subcommands share: the table of commands, options, tables, progress, colours, exit codes.
+ * cli.h: what the subcommands share: the table of commands, arguments, settings, progress, colours, exit codes.
  *
  * Data goes to stdout, talk to stderr. Thread: main.
  */
@@ -54,6 +54,8 @@ int cli_policy(const struct command *self, const char *config, struct settings *
 enum rc cli_take_field(void *ctx, const char *text, struct err *err);
 bool cli_share(const char *text, double *ret); /* "3%" or "0.03"; its bounds are the caller's */
 
+/* "calibrated", "stale", "uncalibrated"; "" for a stage without thresholds. */
+const char *cli_calibration(const struct policy *policy, uint32_t stage);
 /* A member: the share with its interval, hits and rows. */
 void cli_json_share(struct buf *out, const char *name, struct share share);
 
@@ -62,12 +64,6 @@ bool cli_colour(FILE *stream);
 /* "ok" green, "missing" yellow, "failed" red; then the words. To stdout. */
 enum mark { MARK_OK, MARK_WARN, MARK_FAILED };
 void cli_mark(enum mark mark, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* A table of text cells; columns are aligned by the widest cell. right: columns of numbers, as a string of 'l' and 'r'. */
-struct cli_table;
-struct cli_table *cli_table_new(const char *align, const char *const *heads);
-void cli_table_row(struct cli_table *table, const char *const *cells); /* copies */
-void cli_table_print(struct cli_table *table, FILE *stream);           /* and frees it */
 
 /* A bar on stderr when it is a terminal, for work of more than a second; drawn at most ten times a second. */
 struct cli_progress {

@@ -10,6 +10,7 @@
 
 #include "common/json.h"
 #include "worker/cli/audit_report.h"
+#include "worker/cli/cli_table.h"
 
 enum { CELL = 24, LISTED = 20 };
 

@@ -10,6 +10,7 @@
 
 #include "common/json.h"
 #include "worker/cli/cli.h"
+#include "worker/cli/cli_table.h"
 #include "worker/job/job.h"
 
 enum { MAX_ROUTES = 64, MAX_NAMES = 16, TOLD = 3 };

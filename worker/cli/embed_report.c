@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "common/json.h"
+#include "worker/cli/cli_table.h"
 #include "worker/upstream/upstream.h"
 
 enum { GROUPS_SHOWN = 20, IDS_SHOWN = 4, ID_BYTES = 24 };

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "worker/cli/eval_report.h"
+#include "worker/cli/eval.h"
 #include "worker/cli/prices.h"
 #include "worker/lab/costs.h"
 #include "worker/route/inspect.h"

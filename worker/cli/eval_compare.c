@@ -4,12 +4,13 @@
  * The one idea: only the rows that one of them has right and the other wrong can tell them apart, so these are what is counted and
  * tested; a difference of two rates says less than it seems to.
  */
-#include "worker/cli/eval_report.h"
+#include "worker/cli/eval.h"
 
 #include <inttypes.h>
 #include <math.h>
 
 #include "common/json.h"
+#include "worker/cli/cli_table.h"
 
 enum { CELL = 48, CHANGES_SHOWN = 15 };
 static const double chance = .05;

@@ -10,7 +10,7 @@
 
 #include "common/json.h"
 #include "worker/cli/eval_charts.h"
-#include "worker/cli/eval_report.h"
+#include "worker/cli/eval.h"
 #include "worker/cli/html.h"
 
 enum { HEAT_ROUTES = 40, MOST_EXAMPLE_BYTES = 64 * 1024 * 1024 };
@@ -120,7 +120,7 @@ static void routes(const struct eval_work *work, struct buf *out)
 static void heat_row(const struct eval_work *work, int label, int64_t rows, struct buf *out)
 {
 	buf_cstr(out, "<tr>");
-	html_cell_name(out, str_of(eval_label_name(&work->side, label)));
+	html_cell_name(out, str_of(eval_label_name(work->side.policy, label)));
 	for (uint32_t k = 0; k < work->side.setup.routes; k++) {
 		int64_t n = eval_cell(work->side.eval, label, k);
 		bool right = eval_is_right(&work->side.setup, label, (int)k);
@@ -234,9 +234,9 @@ static void misses(const struct eval_work *work, struct buf *out)
 		buf_printf(out, "<p>line %" PRIu64 ", id ", m->line);
 		html_escaped(out, str_of(m->id));
 		buf_cstr(out, ": belongs to <b>");
-		html_escaped(out, str_of(eval_label_name(&work->side, m->label)));
+		html_escaped(out, str_of(eval_label_name(work->side.policy, m->label)));
 		buf_cstr(out, "</b>, went to <b>");
-		html_escaped(out, str_of(eval_label_name(&work->side, m->route)));
+		html_escaped(out, str_of(eval_label_name(work->side.policy, m->route)));
 		buf_cstr(out, "</b>: ");
 		html_escaped(out, str_of(m->reason));
 		buf_cstr(out, "</p>");
@@ -257,7 +257,7 @@ int eval_report_html(struct eval_work *work, const char *path)
 	heat(work, &out);
 	eval_chart_reliability(&work->reliability, &out);
 	eval_chart_thresholds(&work->scores, &work->arena, &out);
-	eval_chart_cost(&work->scores, eval_label_name(&work->side, work->side.setup.when_unsure), &work->arena, &out);
+	eval_chart_cost(&work->scores, eval_label_name(work->side.policy, work->side.setup.when_unsure), &work->arena, &out);
 	slices(work, &out);
 	misses(work, &out);
 	routes(work, &out);

@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "common/json.h"
-#include "worker/cli/eval_report.h"
+#include "worker/cli/eval.h"
 
 enum { CONSISTENT_MOST = 100 };
 
@@ -64,7 +64,7 @@ static void stages(struct buf *out, const struct eval_side *side)
 		struct eval_stage s = eval_stage(e, i);
 		json_sep(out);
 		buf_char(out, '{');
-		const char *calibration = eval_calibration(side->policy, i);
+		const char *calibration = cli_calibration(side->policy, i);
 		json_member_str(out, "stage", str_of(s.name));
 		json_member_str(out, "calibration", calibration[0] != '\0' ? str_of(calibration) : STR_NULL);
 		json_member_i64(out, "reached", s.reached);
@@ -86,9 +86,9 @@ static void consistent(struct buf *out, const struct eval_side *side)
 	for (uint32_t i = 0; i < count; i++) {
 		json_sep(out);
 		buf_char(out, '{');
-		json_member_str(out, "label", worst[i].label == EVAL_NONE ? STR_NULL : str_of(eval_label_name(side, worst[i].label)));
+		json_member_str(out, "label", worst[i].label == EVAL_NONE ? STR_NULL : str_of(eval_label_name(side->policy, worst[i].label)));
 		cli_json_share(out, "wrong", worst[i].wrong);
-		json_member_str(out, "most_to", str_of(eval_label_name(side, (int)worst[i].route)));
+		json_member_str(out, "most_to", str_of(eval_label_name(side->policy, (int)worst[i].route)));
 		json_member_i64(out, "rows_to", worst[i].rows);
 		buf_char(out, '}');
 	}
@@ -163,8 +163,8 @@ static void worst(struct buf *out, const struct eval_work *work)
 		json_member_str(out, "id", str_of(m->id));
 		json_member_i64(out, "line", (int64_t)m->line);
 		json_member_str(out, "text", str_of(m->text));
-		json_member_str(out, "label", m->label == EVAL_NONE ? STR_NULL : str_of(eval_label_name(&work->side, m->label)));
-		json_member_str(out, "route", str_of(eval_label_name(&work->side, m->route)));
+		json_member_str(out, "label", m->label == EVAL_NONE ? STR_NULL : str_of(eval_label_name(work->side.policy, m->label)));
+		json_member_str(out, "route", str_of(eval_label_name(work->side.policy, m->route)));
 		json_member_str(out, "stage", str_of(m->stage));
 		json_member_double(out, "confidence", m->stage != NULL ? m->confidence : NAN);
 		json_member_double(out, "threshold", m->threshold);

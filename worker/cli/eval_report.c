@@ -4,11 +4,13 @@
  * The one idea: what a reader should act on comes first (how often wrong, how sure of that), the evidence after it: stages, routes,
  * confusions, slices, and single rows with the words of the stage that sent them there.
  */
-#include "worker/cli/eval_report.h"
+#include "worker/cli/eval.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+
+#include "worker/cli/cli_table.h"
 
 enum { CELL = 32, NAME = 24, MATRIX_ROUTES = 12, PAIRS_SHOWN = 15, SLICES_SHOWN = 20, CONSISTENT_SHOWN = 3 };
 
@@ -70,8 +72,8 @@ static void consistently_wrong(const struct eval_work *work, FILE *out)
 	uint32_t count = eval_consistent(work->side.eval, worst, CONSISTENT_SHOWN);
 	for (uint32_t i = 0; i < count; i++)
 		fprintf(out, "%-14s%s: %" PRId64 " of %" PRId64 " rows go wrong, most to %s (%" PRId64 ")\n", i == 0 ? "look first" : "",
-		        eval_label_name(&work->side, worst[i].label), worst[i].wrong.hits, worst[i].wrong.rows,
-		        eval_label_name(&work->side, (int)worst[i].route), worst[i].rows);
+		        eval_label_name(work->side.policy, worst[i].label), worst[i].wrong.hits, worst[i].wrong.rows,
+		        eval_label_name(work->side.policy, (int)worst[i].route), worst[i].rows);
 }
 
 /* What the classifier's two scores are worth. */
@@ -127,7 +129,7 @@ static void stages(const struct eval_work *work, FILE *out)
 		struct eval_stage s = eval_stage(work->side.eval, i);
 		char c[6][CELL];
 		const char *const cells[] = {s.name, number(c[0], s.decided.hits), percent(c[1], s.decided.share), percent(c[2], s.right.share),
-		                             interval(c[3], &s.right), number(c[4], s.failed), number(c[5], s.asked), eval_calibration(work->side.policy, i)};
+		                             interval(c[3], &s.right), number(c[4], s.failed), number(c[5], s.asked), cli_calibration(work->side.policy, i)};
 		cli_table_row(table, cells);
 	}
 	cli_table_print(table, out);
@@ -175,7 +177,7 @@ static void matrix(const struct eval_work *work, FILE *out)
 			fprintf(out, "%2u ", i + 1);
 		else
 			fputs("   ", out);
-		fprintf(out, "%-*s", label_width, name_cut(name, str_of(eval_label_name(&work->side, label)), (size_t)label_width));
+		fprintf(out, "%-*s", label_width, name_cut(name, str_of(eval_label_name(work->side.policy, label)), (size_t)label_width));
 		for (uint32_t k = 0; k < n; k++) {
 			int64_t rows = eval_cell(work->side.eval, label, k);
 			if (rows == 0)
@@ -219,7 +221,7 @@ static void pairs(const struct eval_work *work, FILE *out)
 	struct cli_table *table = cli_table_new("llr", heads);
 	for (uint32_t i = 0; i < count && i < PAIRS_SHOWN; i++) {
 		char c[CELL];
-		const char *const cells[] = {eval_label_name(&work->side, all[i].label), eval_label_name(&work->side, (int)all[i].route), number(c, all[i].rows)};
+		const char *const cells[] = {eval_label_name(work->side.policy, all[i].label), eval_label_name(work->side.policy, (int)all[i].route), number(c, all[i].rows)};
 		cli_table_row(table, cells);
 	}
 	cli_table_print(table, out);
@@ -261,7 +263,7 @@ static void misses(const struct eval_work *work, FILE *out)
 	for (uint32_t i = 0; i < work->miss_count; i++) {
 		const struct eval_miss *m = &work->misses[i];
 		fprintf(out, "%s:%" PRIu64 "  %s\n", work->asked->data, m->line, m->text);
-		fprintf(out, "    belongs to %s, went to %s by %s: %s\n", eval_label_name(&work->side, m->label), eval_label_name(&work->side, m->route),
+		fprintf(out, "    belongs to %s, went to %s by %s: %s\n", eval_label_name(work->side.policy, m->label), eval_label_name(work->side.policy, m->route),
 		        m->stage != NULL ? m->stage : "nobody", m->reason);
 	}
 }

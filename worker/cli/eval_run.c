@@ -11,10 +11,10 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "worker/cli/data_rows.h"
-#include "worker/cli/eval_report.h"
+#include "worker/cli/eval.h"
 #include "worker/route/inspect.h"
 
-enum { BLOCK_ROWS = 8192, BLOCK_BYTES = 64 * 1024 * 1024, STRANGE = -2 /* a label that was not learned */ };
+enum { BLOCK_ROWS = 8192, BLOCK_BYTES = 64 * 1024 * 1024 };
 
 struct block {
 	struct eval_work *work;
@@ -27,55 +27,14 @@ struct block {
 	uint32_t count;
 };
 
-static const char *route_name(const void *ctx, unsigned i)
-{
-	return policy_route(ctx, i)->name.data; /* ends with a NUL */
-}
-
-const char *eval_label_name(const struct eval_side *side, int label)
-{
-	return label == EVAL_NONE ? "none of these" : policy_route(side->policy, (uint32_t)label)->name.data;
-}
-
-const char *eval_calibration(const struct policy *policy, uint32_t stage)
-{
-	struct stage_info info = policy_stage_info(policy, stage);
-	return info.thresholds != NULL ? calibration_name(info.calibration) : "";
-}
-
-/* The label among the first count routes; EVAL_NONE for none of them; STRANGE where it is no route. */
-static enum rc find_label(const struct policy *policy, uint32_t count, const struct dataset_row *row, int *ret, struct err *err)
-{
-	if (!row->labelled)
-		return err_set(err, RC_BAD_INPUT, "the row has no label; which field is it? --field label=NAME");
-	*ret = row->label.data == NULL ? EVAL_NONE : STRANGE;
-	for (uint32_t i = 0; *ret == STRANGE && i < count; i++)
-		if (str_eq(policy_route(policy, i)->name, row->label))
-			*ret = (int)i;
-	return RC_OK;
-}
-
-enum rc eval_label_route(const struct policy *policy, const struct dataset_row *row, int *ret, struct err *err)
-{
-	uint32_t count = policy_route_count(policy);
-	enum rc rc = find_label(policy, count, row, ret, err);
-	if (rc != RC_OK || *ret != STRANGE)
-		return rc;
-	const char *near = config_suggest(row->label, route_name, policy, count);
-	return err_set(err, RC_BAD_INPUT, "the label \"%.*s\" is no route of the policy %.*s%s%s%s", (int)str_utf8_cut(row->label, 100), row->label.data,
-	               STR_ARG(policy_name(policy)), near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-}
-
-/* The same, as this run of eval reads labels. */
+/* As this run reads labels. */
 static enum rc label_of(const struct eval_side *side, const struct eval_asked *asked, const struct dataset_row *row, int *ret, struct err *err)
 {
 	if (asked->none != NULL && row->labelled && str_is(row->label, asked->none)) {
 		*ret = EVAL_NONE;
 		return RC_OK;
 	}
-	if (asked->labels_as_routes) /* the last route is none of them */
-		return find_label(side->policy, policy_route_count(side->policy) - 1, row, ret, err);
-	return eval_label_route(side->policy, row, ret, err);
+	return (asked->labels_as_routes ? eval_label_learned : eval_label_route)(side->policy, row, ret, err);
 }
 
 /* The label as a route of each policy. */
@@ -172,7 +131,7 @@ static void predict(struct eval_work *work, const struct dataset_row *row, int l
 	json_member_i64(out, "line", (int64_t)row->line);
 	json_member_str(out, "label", label == EVAL_NONE ? STR_NULL : row->label);
 	json_member_str(out, "route", policy_route(side->policy, (uint32_t)d->route)->name);
-	json_member_bool(out, "right", label != STRANGE && eval_is_right(&side->setup, label, d->route));
+	json_member_bool(out, "right", label != EVAL_STRANGE && eval_is_right(&side->setup, label, d->route));
 	json_member_bool(out, "unsure", d->unsure);
 	json_member_str(out, "stage", d->stage >= 0 ? str_of(d->stages[d->stage]) : STR_NULL);
 	json_member_double(out, "confidence", d->confidence);
@@ -204,7 +163,7 @@ static void add_row(struct eval_side *side, const struct dataset_row *row, int l
 static void count_scores(struct eval_work *work, int label, const struct decided *d)
 {
 	const struct decided_stage *said = scored(d);
-	work->strange += label == STRANGE;
+	work->strange += label == EVAL_STRANGE;
 	if (said == NULL)
 		return;
 	if (work->scope == NULL)
@@ -223,7 +182,7 @@ static void count_row(struct eval_work *work, const struct block *block, uint32_
 	if (work->asked->predictions != NULL)
 		predict(work, row, label, d, predictions);
 	count_scores(work, label, d);
-	if (work->asked->html != NULL && label != STRANGE)
+	if (work->asked->html != NULL && label != EVAL_STRANGE)
 		eval_scores_add(&work->scores, side->policy, &side->setup, label, d);
 	if (work->asked->labels_as_routes && label < 0)
 		return; /* such rows are judged by their scores only: every text gets a label here */

@@ -89,13 +89,6 @@ static void say_number(struct buf *out, const char *before, double x, const char
 		buf_printf(out, "%s%.3f%s", before, x, after);
 }
 
-/* "", or what stands behind its thresholds. */
-static const char *calibration_of(const struct policy *policy, uint32_t stage)
-{
-	struct stage_info info = policy_stage_info(policy, stage);
-	return info.thresholds != NULL ? calibration_name(info.calibration) : "";
-}
-
 static void say_stage(struct buf *out, const struct stage_trace *stage, const char *calibration, bool timings)
 {
 	buf_printf(out, "  %-12s %-8s", stage->stage, verdict_name(stage->verdict));
@@ -173,7 +166,7 @@ static void tell(const struct asked *asked, const struct settings *settings, con
 	buf_printf(out, "policy       %.*s, decisions %.*s\nstages\n", STR_ARG(policy_name(job->dec.policy)),
 	           STR_ARG(policy_decision_version(job->dec.policy)));
 	for (uint32_t i = 0; i < job->dec.trace_count; i++)
-		say_stage(out, &job->dec.trace[i], calibration_of(job->dec.policy, i), asked->timings);
+		say_stage(out, &job->dec.trace[i], cli_calibration(job->dec.policy, i), asked->timings);
 }
 
 static void json_stage(struct buf *out, const struct stage_trace *stage, const char *calibration, bool timings)
@@ -224,7 +217,7 @@ static void tell_json(const struct asked *asked, const struct settings *settings
 	for (uint32_t i = 0; i < job->dec.trace_count; i++) {
 		if (i != 0)
 			buf_char(out, ',');
-		json_stage(out, &job->dec.trace[i], calibration_of(job->dec.policy, i), asked->timings);
+		json_stage(out, &job->dec.trace[i], cli_calibration(job->dec.policy, i), asked->timings);
 	}
 	buf_cstr(out, "]}\n");
 }

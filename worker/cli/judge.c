@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/json.h"
+#include "worker/cli/cli_table.h"
 #include "worker/cli/data_rows.h"
 #include "worker/lab/agreement.h"
 

@@ -9,6 +9,7 @@
 
 #include "common/json.h"
 #include "worker/cli/cli.h"
+#include "worker/cli/cli_table.h"
 #include "worker/cli/moment.h"
 
 static const char *const words[LETTER_VERDICTS + 1] = {

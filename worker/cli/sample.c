@@ -9,6 +9,7 @@
 #include "common/hmac.h"
 #include "common/json.h"
 #include "worker/cli/cli.h"
+#include "worker/cli/cli_table.h"
 #include "worker/cli/rows.h"
 #include "worker/cli/whole_file.h"
 #include "worker/lab/row_write.h"

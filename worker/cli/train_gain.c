@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/json.h"
+#include "worker/cli/cli_table.h"
 #include "worker/cli/data_rows.h"
 #include "worker/cli/outcome_rows.h"
 #include "worker/cli/whole_file.h"

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 
 #include "common/json.h"
-#include "worker/cli/whole_file.h"
+#include "worker/cli/cli_table.h"
 #include "worker/cli/row_vectors.h"
+#include "worker/cli/whole_file.h"
 #include "worker/lab/group_learn.h"
 #include "worker/route/route.h"
 

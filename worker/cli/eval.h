@@ -1,11 +1,12 @@
 /*
- * eval_report.h: what the files of `pointsman eval` share: what was asked, the work, and its reports.
+ * eval.h: what the files of `pointsman eval` share: what was asked, the work, and its reports.
  * Thread: main.
  */
-#ifndef CLI_EVAL_REPORT_H
-#define CLI_EVAL_REPORT_H
+#ifndef CLI_EVAL_H
+#define CLI_EVAL_H
 
 #include "worker/cli/cli.h"
+#include "worker/cli/eval_label.h"
 #include "worker/cli/eval_scores.h"
 #include "worker/lab/compare.h"
 #include "worker/lab/dataset.h"
@@ -65,13 +66,6 @@ struct eval_work {
 
 /* eval_run.c: reads the data and decides. An exit_code; what is wrong was said. */
 int eval_run(struct eval_work *work);
-/* "calibrated", "stale", "uncalibrated"; "" for a stage without thresholds. */
-const char *eval_calibration(const struct policy *policy, uint32_t stage);
-/* The row's label as a route, or EVAL_NONE. */
-enum rc eval_label_route(const struct policy *policy, const struct dataset_row *row, int *ret, struct err *err);
-/* Label for a person: a route's name, or "none of these". */
-const char *eval_label_name(const struct eval_side *side, int label);
-
 void eval_report_text(struct eval_work *work, FILE *out);
 void eval_report_json(struct eval_work *work, struct buf *out);
 /* One page without outside files. EXIT_FAILED when path cannot be written, which was said. */
