@@ -1,3 +1,6 @@
+/*
+ * test_cache.c: decisions from memory and from a real Redis: shared, claimed by one, and never needed.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +32,28 @@ static struct cache *open_cache(const struct settings *settings, struct metrics 
 	struct err err;
 	assert_int_equal(cache_open(settings, NULL, metrics, &cache, &err), RC_OK);
 	return cache;
+}
+
+/* One cache, and one decider's way to it. */
+struct bed {
+	struct metrics *metrics;
+	struct cache *cache;
+	struct cache_conn *conn;
+};
+
+static struct bed open_bed(const struct settings *settings)
+{
+	struct bed t = {.metrics = metrics_new()};
+	t.cache = open_cache(settings, t.metrics);
+	t.conn = cache_conn_new(t.cache);
+	return t;
+}
+
+static void close_bed(struct bed *t)
+{
+	cache_conn_free(t->conn);
+	cache_close(t->cache);
+	metrics_free(t->metrics);
 }
 
 static void key_of(struct cache *cache, const char *material, uint8_t key[CACHE_KEY_BYTES])
@@ -75,24 +100,20 @@ static enum cache_source look_up(struct cache *cache, struct cache_conn *conn, c
 static void memory_only_works_without_redis(void **state)
 {
 	(void)state; /* unused */
-	struct metrics *metrics = metrics_new();
 	struct settings settings = settings_for(NULL);
 	settings.cache.secret = STR_NULL;
-	struct cache *cache = open_cache(&settings, metrics);
-	struct cache_conn *conn = cache_conn_new(cache);
-	assert_false(cache_has_secret(cache));
-	assert_false(cache_redis_up(cache));
-	assert_int_equal(look_up(cache, conn, "p", 1), CACHE_MISS);
-	struct cache_entry entry = entry_of(cache, "p", STR("kb"), 1000);
-	cache_write(conn, &entry, 1, 1);
-	assert_int_equal(look_up(cache, conn, "p", 2), CACHE_NEAR);
-	assert_int_equal(look_up(cache, conn, "p", 1000002), CACHE_MISS);
-	struct cache_counts counts = cache_counts(cache);
+	struct bed t = open_bed(&settings);
+	assert_false(cache_has_secret(t.cache));
+	assert_false(cache_redis_up(t.cache));
+	assert_int_equal(look_up(t.cache, t.conn, "p", 1), CACHE_MISS);
+	struct cache_entry entry = entry_of(t.cache, "p", STR("kb"), 1000);
+	cache_write(t.conn, &entry, 1, 1);
+	assert_int_equal(look_up(t.cache, t.conn, "p", 2), CACHE_NEAR);
+	assert_int_equal(look_up(t.cache, t.conn, "p", 1000002), CACHE_MISS);
+	struct cache_counts counts = cache_counts(t.cache);
 	assert_int_equal(counts.near, 1);
 	assert_int_equal(counts.miss, 2);
-	cache_conn_free(conn);
-	cache_close(cache);
-	metrics_free(metrics);
+	close_bed(&t);
 }
 
 static void a_random_secret_differs_from_process_to_process(void **state)
@@ -126,24 +147,20 @@ static void redis_without_a_secret_is_refused_with_the_line_to_add(void **state)
 static void a_disabled_cache_says_off_and_lets_everybody_decide(void **state)
 {
 	(void)state; /* unused */
-	struct metrics *metrics = metrics_new();
 	struct settings settings = settings_for(server.url);
 	settings.cache.enabled = false;
 	settings.cache.secret = STR_NULL;
-	struct cache *cache = open_cache(&settings, metrics);
-	struct cache_conn *conn = cache_conn_new(cache);
-	struct cache_entry entry = entry_of(cache, "p", STR("kb"), 1000);
-	struct cache_slot slots[2] = {slot_of(cache, "p"), slot_of(cache, "p")};
-	cache_write(conn, &entry, 1, 1);
-	cache_read(conn, slots, 2, NULL, 2);
+	struct bed t = open_bed(&settings);
+	struct cache_entry entry = entry_of(t.cache, "p", STR("kb"), 1000);
+	struct cache_slot slots[2] = {slot_of(t.cache, "p"), slot_of(t.cache, "p")};
+	cache_write(t.conn, &entry, 1, 1);
+	cache_read(t.conn, slots, 2, NULL, 2);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(slots[i].source, CACHE_OFF);
 		assert_true(slots[i].leader);
 		assert_null(slots[i].value.data);
 	}
-	cache_conn_free(conn);
-	cache_close(cache);
-	metrics_free(metrics);
+	close_bed(&t);
 }
 
 static void what_one_replica_decides_another_finds_in_redis(void **state)
@@ -258,21 +275,17 @@ static void twins_of_a_far_hit_share_it(void **state)
 static void when_the_leader_gives_up_a_twin_leads(void **state)
 {
 	(void)state; /* unused */
-	struct metrics *metrics = metrics_new();
 	struct settings settings = settings_for(NULL);
-	struct cache *cache = open_cache(&settings, metrics);
-	struct cache_conn *conn = cache_conn_new(cache);
-	struct cache_slot slots[3] = {slot_of(cache, "p"), slot_of(cache, "p"), slot_of(cache, "p")};
-	cache_read(conn, slots, 3, NULL, 1);
-	struct cache_entry none = entry_of(cache, "p", STR_NULL, 0);
-	cache_write(conn, &none, 1, 1);
-	cache_share(conn, slots, 3, NULL, 1);
+	struct bed t = open_bed(&settings);
+	struct cache_slot slots[3] = {slot_of(t.cache, "p"), slot_of(t.cache, "p"), slot_of(t.cache, "p")};
+	cache_read(t.conn, slots, 3, NULL, 1);
+	struct cache_entry none = entry_of(t.cache, "p", STR_NULL, 0);
+	cache_write(t.conn, &none, 1, 1);
+	cache_share(t.conn, slots, 3, NULL, 1);
 	assert_true(slots[1].leader);
 	assert_false(slots[2].leader);
 	assert_int_equal(slots[2].source, CACHE_MISS);
-	cache_conn_free(conn);
-	cache_close(cache);
-	metrics_free(metrics);
+	close_bed(&t);
 }
 
 struct parked {
@@ -324,55 +337,47 @@ static void a_parked_job_comes_back_when_its_leader_has_written(void **state)
 static void a_vanished_leader_holds_nobody_up_for_ever(void **state)
 {
 	(void)state; /* unused */
-	struct metrics *metrics = metrics_new();
 	struct settings settings = settings_for(NULL);
-	struct cache *cache = open_cache(&settings, metrics);
+	struct bed t = open_bed(&settings);
 	unsigned total = 0;
-	cache_on_resume(cache, note_resumed, &total);
-	struct cache_conn *conn = cache_conn_new(cache);
-	struct cache_slot slot = slot_of(cache, "p");
+	cache_on_resume(t.cache, note_resumed, &total);
+	struct cache_slot slot = slot_of(t.cache, "p");
 	int64_t claim_us = (int64_t)CACHE_CLAIM_MS * 1000;
-	cache_read(conn, &slot, 1, NULL, 1);
+	cache_read(t.conn, &slot, 1, NULL, 1);
 	struct parked jobs[3] = {0};
-	assert_true(cache_park(cache, slot.key, &jobs[0].link, 2));
-	cache_tick(cache, claim_us);
+	assert_true(cache_park(t.cache, slot.key, &jobs[0].link, 2));
+	cache_tick(t.cache, claim_us);
 	assert_int_equal(total, 0);
-	cache_tick(cache, claim_us + 1);
+	cache_tick(t.cache, claim_us + 1);
 	assert_int_equal(total, 1);
 	slot.waited = true; /* comes back, leads */
-	cache_read(conn, &slot, 1, NULL, claim_us + 2);
+	cache_read(t.conn, &slot, 1, NULL, claim_us + 2);
 	assert_true(slot.leader);
 	slot.waited = false; /* and when nobody ticks, the next reader takes over and frees who waited */
-	assert_true(cache_park(cache, slot.key, &jobs[1].link, claim_us + 3));
-	cache_read(conn, &slot, 1, NULL, 2 * claim_us + 3);
+	assert_true(cache_park(t.cache, slot.key, &jobs[1].link, claim_us + 3));
+	cache_read(t.conn, &slot, 1, NULL, 2 * claim_us + 3);
 	assert_true(slot.leader);
 	assert_int_equal(total, 2);
-	assert_true(cache_park(cache, slot.key, &jobs[2].link, 2 * claim_us + 4));
+	assert_true(cache_park(t.cache, slot.key, &jobs[2].link, 2 * claim_us + 4));
 	struct list back = {0};
-	cache_unpark(cache, &back);
+	cache_unpark(t.cache, &back);
 	assert_int_equal(back.count, 1);
 	assert_ptr_equal(list_pop(&back), &jobs[2].link);
-	cache_conn_free(conn);
-	cache_close(cache);
-	metrics_free(metrics);
+	close_bed(&t);
 }
 
 static void a_job_that_has_waited_leads_even_beside_another_leader(void **state)
 {
 	(void)state; /* unused */
-	struct metrics *metrics = metrics_new();
 	struct settings settings = settings_for(NULL);
-	struct cache *cache = open_cache(&settings, metrics);
-	struct cache_conn *conn = cache_conn_new(cache);
-	struct cache_slot slot = slot_of(cache, "p"), again = slot_of(cache, "p");
+	struct bed t = open_bed(&settings);
+	struct cache_slot slot = slot_of(t.cache, "p"), again = slot_of(t.cache, "p");
 	again.waited = true;
-	cache_read(conn, &slot, 1, NULL, 1);
-	cache_read(conn, &again, 1, NULL, 1);
+	cache_read(t.conn, &slot, 1, NULL, 1);
+	cache_read(t.conn, &again, 1, NULL, 1);
 	assert_true(slot.leader);
 	assert_true(again.leader);
-	cache_conn_free(conn);
-	cache_close(cache);
-	metrics_free(metrics);
+	close_bed(&t);
 }
 
 static uint64_t counted(struct metrics *metrics, const char *kind)
@@ -386,34 +391,30 @@ static void redis_killed_half_way_is_a_miss_and_comes_back(void **state)
 	(void)state; /* unused */
 	struct settings settings = settings_for(server.url);
 	settings.cache.near_entries = 0;
-	struct metrics *metrics = metrics_new();
-	struct cache *cache = open_cache(&settings, metrics);
-	struct cache_conn *conn = cache_conn_new(cache);
-	struct cache_entry entry = entry_of(cache, "killed", STR("kb"), 60000);
+	struct bed t = open_bed(&settings);
+	struct cache_entry entry = entry_of(t.cache, "killed", STR("kb"), 60000);
 	int64_t now_us = clock_mono_us();
-	cache_write(conn, &entry, 1, now_us);
-	assert_int_equal(look_up(cache, conn, "killed", now_us), CACHE_FAR);
+	cache_write(t.conn, &entry, 1, now_us);
+	assert_int_equal(look_up(t.cache, t.conn, "killed", now_us), CACHE_FAR);
 	server_kill(&server);
 	for (int i = 0; i < 5; i++) {
-		assert_int_equal(look_up(cache, conn, "killed", clock_mono_us()), CACHE_MISS);
-		cache_write(conn, &entry, 1, clock_mono_us());
-		assert_false(cache_redis_up(cache));
+		assert_int_equal(look_up(t.cache, t.conn, "killed", clock_mono_us()), CACHE_MISS);
+		cache_write(t.conn, &entry, 1, clock_mono_us());
+		assert_false(cache_redis_up(t.cache));
 	}
-	uint64_t failures = counted(metrics, "failure");
+	uint64_t failures = counted(t.metrics, "failure");
 	assert_true(failures >= 3 && failures <= 4); /* the breaker is open after three */
 	assert_true(server_start(&server));
-	assert_int_equal(look_up(cache, conn, "killed", clock_mono_us() + 10 * 1000000), CACHE_MISS); /* the backoff is over by then */
-	cache_write(conn, &entry, 1, clock_mono_us());
-	assert_int_equal(look_up(cache, conn, "killed", clock_mono_us()), CACHE_FAR);
-	assert_true(cache_redis_up(cache));
+	assert_int_equal(look_up(t.cache, t.conn, "killed", clock_mono_us() + 10 * 1000000), CACHE_MISS); /* the backoff is over by then */
+	cache_write(t.conn, &entry, 1, clock_mono_us());
+	assert_int_equal(look_up(t.cache, t.conn, "killed", clock_mono_us()), CACHE_FAR);
+	assert_true(cache_redis_up(t.cache));
 	server_kill(&server); /* a restart between two batches does not even show */
 	assert_true(server_start(&server));
-	uint64_t before = counted(metrics, "failure");
-	assert_int_equal(look_up(cache, conn, "killed", clock_mono_us()), CACHE_MISS);
-	assert_int_equal(counted(metrics, "failure"), before);
-	cache_conn_free(conn);
-	cache_close(cache);
-	metrics_free(metrics);
+	uint64_t before = counted(t.metrics, "failure");
+	assert_int_equal(look_up(t.cache, t.conn, "killed", clock_mono_us()), CACHE_MISS);
+	assert_int_equal(counted(t.metrics, "failure"), before);
+	close_bed(&t);
 }
 
 static void a_redis_that_stops_answering_costs_one_timeout_at_a_time(void **state)
@@ -421,22 +422,18 @@ static void a_redis_that_stops_answering_costs_one_timeout_at_a_time(void **stat
 	(void)state; /* unused */
 	struct settings settings = settings_for(server.url);
 	settings.redis.timeout_ms = 50;
-	struct metrics *metrics = metrics_new();
-	struct cache *cache = open_cache(&settings, metrics);
-	struct cache_conn *conn = cache_conn_new(cache);
-	assert_int_equal(look_up(cache, conn, "slow", clock_mono_us()), CACHE_MISS);
+	struct bed t = open_bed(&settings);
+	assert_int_equal(look_up(t.cache, t.conn, "slow", clock_mono_us()), CACHE_MISS);
 	kill(server.pid, SIGSTOP);
 	int64_t now_us = clock_mono_us();
 	for (int i = 0; i < 50; i++)
-		assert_int_equal(look_up(cache, conn, "slow", now_us), CACHE_MISS);
-	uint64_t failures = counted(metrics, "failure");
+		assert_int_equal(look_up(t.cache, t.conn, "slow", now_us), CACHE_MISS);
+	uint64_t failures = counted(t.metrics, "failure");
 	kill(server.pid, SIGCONT);
 	assert_int_equal(failures, 3); /* the other 47 did not ask */
-	assert_int_equal(look_up(cache, conn, "slow", now_us + 30 * 1000000), CACHE_MISS);
-	assert_true(cache_redis_up(cache));
-	cache_conn_free(conn);
-	cache_close(cache);
-	metrics_free(metrics);
+	assert_int_equal(look_up(t.cache, t.conn, "slow", now_us + 30 * 1000000), CACHE_MISS);
+	assert_true(cache_redis_up(t.cache));
+	close_bed(&t);
 }
 
 static void plant(struct cache *cache, const char *command, const char *material, const char *value, size_t len)
@@ -455,48 +452,40 @@ static void rubbish_in_redis_is_a_miss_and_counted(void **state)
 	static char large[100000];
 	struct settings settings = settings_for(server.url);
 	settings.cache.near_entries = 0;
-	struct metrics *metrics = metrics_new();
-	struct cache *cache = open_cache(&settings, metrics);
-	struct cache_conn *conn = cache_conn_new(cache);
+	struct bed t = open_bed(&settings);
 	const struct {
 		const char *value;
 		size_t len;
 	} rows[] = {{"", 0}, {"\x01", 1}, {"rubbish", 7}, {large, 24}, {large, 25}, {large, 4121}, {large, 4122}, {large, sizeof large}};
 	memset(large, 1, sizeof large);
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		plant(cache, "SET", "rubbish", rows[i].value, rows[i].len);
-		assert_int_equal(look_up(cache, conn, "rubbish", clock_mono_us()), CACHE_MISS);
-		assert_int_equal(counted(metrics, "rubbish"), i + 1);
+		plant(t.cache, "SET", "rubbish", rows[i].value, rows[i].len);
+		assert_int_equal(look_up(t.cache, t.conn, "rubbish", clock_mono_us()), CACHE_MISS);
+		assert_int_equal(counted(t.metrics, "rubbish"), i + 1);
 	}
-	plant(cache, "LPUSH", "list", "x", 1); /* a wrong type reads as absent */
-	assert_int_equal(look_up(cache, conn, "list", clock_mono_us()), CACHE_MISS);
-	assert_int_equal(counted(metrics, "failure"), 0);
-	struct cache_entry entry = entry_of(cache, "rubbish", STR("kb"), 60000);
-	cache_write(conn, &entry, 1, clock_mono_us()); /* and is simply written over */
-	assert_int_equal(look_up(cache, conn, "rubbish", clock_mono_us()), CACHE_FAR);
-	cache_conn_free(conn);
-	cache_close(cache);
-	metrics_free(metrics);
+	plant(t.cache, "LPUSH", "list", "x", 1); /* a wrong type reads as absent */
+	assert_int_equal(look_up(t.cache, t.conn, "list", clock_mono_us()), CACHE_MISS);
+	assert_int_equal(counted(t.metrics, "failure"), 0);
+	struct cache_entry entry = entry_of(t.cache, "rubbish", STR("kb"), 60000);
+	cache_write(t.conn, &entry, 1, clock_mono_us()); /* and is simply written over */
+	assert_int_equal(look_up(t.cache, t.conn, "rubbish", clock_mono_us()), CACHE_FAR);
+	close_bed(&t);
 }
 
 static void a_redis_that_refuses_writes_is_counted_and_still_read(void **state)
 {
 	(void)state; /* unused */
 	struct settings settings = settings_for(server.url);
-	struct metrics *metrics = metrics_new();
-	struct cache *cache = open_cache(&settings, metrics);
-	struct cache_conn *conn = cache_conn_new(cache);
+	struct bed t = open_bed(&settings);
 	const char *full[] = {"CONFIG", "SET", "maxmemory", "1"}, *enough[] = {"CONFIG", "SET", "maxmemory", "0"};
 	freeReplyObject(server_ask(&server, 4, full, NULL));
-	struct cache_entry entry = entry_of(cache, "refused", STR("kb"), 60000);
-	cache_write(conn, &entry, 1, clock_mono_us());
-	assert_int_equal(look_up(cache, conn, "something else", clock_mono_us()), CACHE_MISS);
-	assert_int_equal(counted(metrics, "refused"), 1);
-	assert_int_equal(counted(metrics, "failure"), 0);
+	struct cache_entry entry = entry_of(t.cache, "refused", STR("kb"), 60000);
+	cache_write(t.conn, &entry, 1, clock_mono_us());
+	assert_int_equal(look_up(t.cache, t.conn, "something else", clock_mono_us()), CACHE_MISS);
+	assert_int_equal(counted(t.metrics, "refused"), 1);
+	assert_int_equal(counted(t.metrics, "failure"), 0);
 	freeReplyObject(server_ask(&server, 4, enough, NULL));
-	cache_conn_free(conn);
-	cache_close(cache);
-	metrics_free(metrics);
+	close_bed(&t);
 }
 
 static void ping_says_in_words_what_is_wrong(void **state)
