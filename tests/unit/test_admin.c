@@ -1,3 +1,6 @@
+/*
+ * test_admin.c: the admin pages over real connections: paths, headers that keep a browser safe, and snapshots while they change.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

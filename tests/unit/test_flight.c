@@ -1,3 +1,6 @@
+/*
+ * test_flight.c: who asks for the same is claimed by one, the others wait, and no claim lasts for ever.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,6 @@
+/*
+ * test_redis.c: our use of the client against a real Redis, and against strangers that say anything.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

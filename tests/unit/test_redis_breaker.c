@@ -1,3 +1,6 @@
+/*
+ * test_redis_breaker.c: when Redis is left alone, and when it is tried again. Time is an argument.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,6 @@
+/*
+ * test_redis_url.c: addresses of Redis as people write them.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,6 @@
+/*
+ * test_sealed.c: what lies in Redis opens with its key alone, and only unchanged.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
