@@ -44,6 +44,10 @@ static void wide_loops_and_plain_ones_give_the_same_bits(void **state)
 		kernels_dots(row, other, 3, n / 3, wide);
 		kernels_dots_portable(row, other, 3, n / 3, plain);
 		assert_memory_equal(wide, plain, sizeof wide);
+		int8_t whole[MOST + 1], plain_whole[MOST + 1];
+		float scale = kernels_quantise(a, n, whole), plain_scale = kernels_quantise_portable(a, n, plain_whole);
+		assert_memory_equal(&scale, &plain_scale, sizeof scale);
+		assert_memory_equal(whole, plain_whole, n);
 		assert_int_equal(wide[2], kernels_dot_portable(row, other + 2 * (n / 3), n / 3));
 	}
 }

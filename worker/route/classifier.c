@@ -13,7 +13,7 @@
 #include "worker/route/kernels.h"
 #include "worker/route/vectors.h"
 
-enum { AHEAD = 12, CACHE_LINE = 64 };
+enum { AHEAD = 12, CACHE_LINE = 64, ROWS_AT_ONCE = 128 };
 static const float NO_COSINE = -2, TINY = 1e-9f;
 
 struct classifier_scratch {
@@ -81,10 +81,15 @@ static void add(const struct tensor_rows *rows, uint32_t at, float value, uint32
 	kernels_add_row(sum, rows->values + (size_t)at * width, value * tensor_float(rows->scale, at), width);
 }
 
-/* The product of a row and the query. */
-static float cosine(const struct tensor_rows *rows, uint32_t at, const int8_t *query, float scale, uint32_t dim)
+/* The products of the query and rows from `from` on, at most ROWS_AT_ONCE of them. Returns how many. */
+static uint32_t cosines(const struct tensor_rows *rows, uint32_t from, const int8_t *query, float scale, uint32_t dim, float *ret)
 {
-	return (float)kernels_dot(rows->values + (size_t)at * dim, query, dim) * (scale * tensor_float(rows->scale, at));
+	int32_t dots[ROWS_AT_ONCE];
+	uint32_t count = rows->count - from < ROWS_AT_ONCE ? rows->count - from : ROWS_AT_ONCE;
+	kernels_dots(query, rows->values + (size_t)from * dim, count, dim, dots);
+	for (uint32_t i = 0; i < count; i++)
+		ret[i] = (float)dots[i] * (scale * tensor_float(rows->scale, from + i));
+	return count;
 }
 
 /* The rows of a text's features lie far apart: each is fetched while those before it are added up. */
@@ -118,8 +123,12 @@ static void score(const struct classifier *c, struct classifier_scratch *s, bool
 		seen += item->value;
 		add(&c->hashed, (uint32_t)row, CLASSIFIER_HASHED_WEIGHT * item->value, c->width, s->scores);
 	}
-	for (uint32_t i = 0; has_query && i < c->label_count; i++)
-		s->scores[i] += CLASSIFIER_DENSE_WEIGHT * cosine(&c->dense, i, s->whole, scale, c->dim);
+	float now[ROWS_AT_ONCE];
+	for (uint32_t from = 0, count; has_query && from < c->label_count; from += count) {
+		count = cosines(&c->dense, from, s->whole, scale, c->dim, now);
+		for (uint32_t i = 0; i < count; i++)
+			s->scores[from + i] += CLASSIFIER_DENSE_WEIGHT * now[i];
+	}
 	s->signals[SIGNAL_COVERAGE] = all > 0 ? seen / all : 0;
 	s->signals[SIGNAL_LENGTH] = (float)elementary_log(1 + (double)f->count);
 }
@@ -158,12 +167,15 @@ static void find_nearest(const struct classifier *c, struct classifier_scratch *
 	s->nearest_count = 0;
 	for (uint32_t i = 0; i < c->label_count; i++)
 		s->label_nearest[i] = NO_COSINE;
-	for (uint32_t i = 0; i < c->examples.count; i++) {
-		float now = cosine(&c->examples, i, s->whole, scale, c->dim);
-		uint32_t label = (uint32_t)tensor_int(c->example_labels, i);
-		if (now > s->label_nearest[label])
-			s->label_nearest[label] = now;
-		keep_near(s, now, label);
+	float now[ROWS_AT_ONCE];
+	for (uint32_t from = 0, count; from < c->examples.count; from += count) {
+		count = cosines(&c->examples, from, s->whole, scale, c->dim, now);
+		for (uint32_t i = 0; i < count; i++) {
+			uint32_t label = (uint32_t)tensor_int(c->example_labels, from + i);
+			if (now[i] > s->label_nearest[label])
+				s->label_nearest[label] = now[i];
+			keep_near(s, now[i], label);
+		}
 	}
 }
 
@@ -187,9 +199,10 @@ static void vote(const struct classifier *c, struct classifier_scratch *s)
 static void compare_middles(const struct classifier *c, struct classifier_scratch *s, float scale)
 {
 	float best = NO_COSINE, second = NO_COSINE;
+	for (uint32_t from = 0; from < c->label_count;)
+		from += cosines(&c->centroids, from, s->whole, scale, c->dim, s->middles + from);
 	for (uint32_t i = 0; i < c->label_count; i++) {
-		float now = cosine(&c->centroids, i, s->whole, scale, c->dim);
-		s->middles[i] = now;
+		float now = s->middles[i];
 		second = now > best ? best : now > second ? now : second;
 		best = now > best ? now : best;
 	}

@@ -38,8 +38,9 @@ struct kernels_step {
 void kernels_adagrad(float *restrict weight, float *restrict square, const float *restrict slope, struct kernels_step step, uint32_t count);
 void kernels_adagrad_portable(float *restrict weight, float *restrict square, const float *restrict slope, struct kernels_step step, uint32_t count);
 
-/* values as whole numbers from -127 to 127 times the result; 0: all are zero (or below 1e-36). */
+/* values, which are finite, as whole numbers from -127 to 127 times the result; 0: all are zero (or below 1e-36). */
 float kernels_quantise(const float *values, uint32_t count, int8_t *ret);
+float kernels_quantise_portable(const float *values, uint32_t count, int8_t *ret);
 
 /* A vector's direction: its whole numbers, and one over *their* length, so that a vector lies at a cosine of 1 to itself, to the
  * rounding of a float. 0: it has none (all zeros, or not finite). */
@@ -51,6 +52,8 @@ static inline float kernels_cosine_of(int32_t dot, float a_inverse, float b_inve
 	float cosine = (float)dot * (a_inverse * b_inverse);
 	return cosine > 1 ? 1 : cosine < -1 ? -1 : cosine;
 }
+/* Of one row with many: dots are theirs. */
+void kernels_cosines(const int32_t *restrict dots, float inverse, const float *restrict inverses, uint32_t count, float *restrict ret);
 float kernels_cosine(const int8_t *a, float a_inverse, const int8_t *b, float b_inverse, uint32_t count);
 
 #endif

@@ -38,6 +38,7 @@ struct semantic_scratch {
 	int8_t *row;   /* the same, as the examples are kept */
 	float inverse; /* 1 / its length */
 	float *best;   /* route_count * k, each route's largest first */
+	float *least;  /* route_count: the last of each route's best, beside each other, as most examples are no better */
 };
 
 static const struct config_option semantic_options[] = {
@@ -104,6 +105,7 @@ static void *semantic_scratch_new(const void *stage)
 	scratch->vector = heap_zalloc(s->examples.vectors.dim, sizeof *scratch->vector);
 	scratch->row = heap_zalloc(s->examples.vectors.stride, 1);
 	scratch->best = heap_zalloc((size_t)s->route_count * s->k, sizeof *scratch->best);
+	scratch->least = heap_zalloc(s->route_count, sizeof *scratch->least);
 	return scratch;
 }
 
@@ -115,17 +117,18 @@ static void semantic_scratch_free(void *ptr)
 	free(scratch->vector);
 	free(scratch->row);
 	free(scratch->best);
+	free(scratch->least);
 	free(scratch);
 }
 
-static void keep_best(float *best, uint32_t k, float score)
+static void keep_best(const struct semantic *s, struct semantic_scratch *scratch, uint32_t route, float score)
 {
-	if (score <= best[k - 1])
-		return;
-	uint32_t at = k - 1;
+	float *best = scratch->best + (size_t)route * s->k;
+	uint32_t at = s->k - 1;
 	for (; at > 0 && best[at - 1] < score; at--)
 		best[at] = best[at - 1];
 	best[at] = score;
+	scratch->least[route] = best[s->k - 1];
 }
 
 struct ranking {
@@ -158,27 +161,30 @@ static struct ranking rank(const struct semantic *s, const struct semantic_scrat
 	return r;
 }
 
-/* What goes through all examples: the cosines of some of them. Returns how many. */
-static uint32_t compare(const struct semantic *s, const struct semantic_scratch *scratch, uint32_t from, float *cosines)
+/* The cosines of some of the examples. held_out: those that are the text itself do not count. Returns how many. */
+static uint32_t compare(const struct semantic *s, const struct semantic_scratch *scratch, uint32_t from, bool held_out, float *cosines)
 {
 	const struct vectors *v = &s->examples.vectors;
 	uint32_t count = v->count - from < VECTORS_AT_ONCE ? v->count - from : VECTORS_AT_ONCE;
 	vectors_cosines(v, scratch->row, scratch->inverse, from, count, cosines);
+	for (uint32_t i = 0; held_out && i < count; i++)
+		cosines[i] = cosines[i] < SAME ? cosines[i] : BELOW_ALL;
 	return count;
 }
 
-/* held_out: examples that are the text itself do not count. */
 static struct ranking search(const struct semantic *s, struct semantic_scratch *scratch, bool held_out)
 {
 	const struct vectors *v = &s->examples.vectors;
 	float cosines[VECTORS_AT_ONCE];
 	for (size_t i = 0; i < (size_t)s->route_count * s->k; i++)
 		scratch->best[i] = BELOW_ALL;
+	for (uint32_t i = 0; i < s->route_count; i++)
+		scratch->least[i] = BELOW_ALL;
 	for (uint32_t from = 0, count; from < v->count; from += count) {
-		count = compare(s, scratch, from, cosines);
+		count = compare(s, scratch, from, held_out, cosines);
 		for (uint32_t i = 0; i < count; i++)
-			if (!held_out || cosines[i] < SAME)
-				keep_best(scratch->best + (size_t)v->labels[from + i] * s->k, s->k, cosines[i]);
+			if (cosines[i] > scratch->least[v->labels[from + i]])
+				keep_best(s, scratch, v->labels[from + i], cosines[i]);
 	}
 	return rank(s, scratch);
 }
@@ -265,10 +271,10 @@ static uint32_t semantic_nearest(const void *stage, struct stage_turn *turn, str
 		return 0;
 	scratch->inverse = vectors_row(v, scratch->vector, scratch->row);
 	for (uint32_t from = 0, count; from < v->count; from += count) {
-		count = compare(s, scratch, from, cosines);
+		count = compare(s, scratch, from, true, cosines);
 		for (uint32_t i = 0; i < count; i++) {
 			const struct example_place *place = &s->examples.places[from + i];
-			if (cosines[i] < SAME)
+			if (cosines[i] > BELOW_ALL)
 				found = keep_near(ret, found, most, (struct near_example){(int)v->labels[from + i], (double)cosines[i], place->file, place->line});
 		}
 	}

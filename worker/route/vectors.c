@@ -73,8 +73,7 @@ void vectors_cosines(const struct vectors *vectors, const int8_t *row, float inv
 {
 	int32_t dots[VECTORS_AT_ONCE];
 	kernels_dots(row, vectors->rows + (size_t)from * vectors->stride, count, vectors->stride, dots);
-	for (uint32_t i = 0; i < count; i++)
-		ret[i] = kernels_cosine_of(dots[i], inverse, vectors->inverse[from + i]);
+	kernels_cosines(dots, inverse, vectors->inverse + from, count, ret);
 }
 
 float vectors_dot(const float *a, const float *b, uint32_t stride)
