@@ -13,6 +13,8 @@
 #include "worker/route/safetensors.h"
 #include "worker/route/vectors.h"
 
+enum { CACHE_LINE = 64, FETCHED = 64 /* pieces; more rows would push each other out of the first cache */ };
+
 struct static_model {
 	struct wordpiece *pieces;
 	struct tensor_rows words, pairs; /* pairs.count 0: the table has none */
@@ -66,15 +68,38 @@ static void add(const struct tensor_rows *rows, uint32_t at, uint32_t dim, float
 	kernels_add_row(sum, rows->values + (size_t)at * dim, tensor_float(rows->scale, at), dim);
 }
 
+static void fetch(const struct tensor_rows *rows, uint32_t at, uint32_t dim)
+{
+	for (uint32_t i = 0; i < dim; i += CACHE_LINE)
+		__builtin_prefetch(rows->values + (size_t)at * dim + i);
+	__builtin_prefetch(rows->scale + (size_t)at * sizeof(float));
+}
+
+static uint32_t pair_row(const struct static_model *m, uint32_t a, uint32_t b)
+{
+	return static_model_pair_row(a, b, m->vocabulary, m->pairs.count);
+}
+
+/* The rows lie anywhere in a table that no cache holds: all are asked for before the first is needed. */
+static void fetch_rows(const struct static_model *m, const uint32_t *ids, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		fetch(&m->words, ids[i], m->dim);
+		if (i > 0 && m->pairs.count != 0)
+			fetch(&m->pairs, pair_row(m, ids[i - 1], ids[i]), m->dim);
+	}
+}
+
 float static_model_embed_pieces(const struct static_model *m, const uint32_t *ids, uint32_t count, float *vector)
 {
 	memset(vector, 0, m->dim * sizeof *vector);
+	fetch_rows(m, ids, count < FETCHED ? count : FETCHED);
 	for (uint32_t i = 0; i < count; i++)
 		if (ids[i] != m->unknown)
 			add(&m->words, ids[i], m->dim, vector);
 	for (uint32_t i = 1; i < count && m->pairs.count != 0; i++)
 		if (ids[i - 1] != m->unknown && ids[i] != m->unknown)
-			add(&m->pairs, static_model_pair_row(ids[i - 1], ids[i], m->vocabulary, m->pairs.count), m->dim, vector);
+			add(&m->pairs, pair_row(m, ids[i - 1], ids[i]), m->dim, vector);
 	float length = sqrtf(vectors_dot(vector, vector, m->dim));
 	if (!isfinite(length) || length == 0) {
 		memset(vector, 0, m->dim * sizeof *vector);
