@@ -63,11 +63,18 @@ static void append(struct redis *r, const char *data, size_t bytes)
 	r->out_len += bytes;
 }
 
+/* By hand, from behind: there is one of them to each key of a batch. */
 static void append_number(struct redis *r, char mark, uint64_t n)
 {
-	char text[32];
-	int len = snprintf(text, sizeof text, "%c%llu\r\n", mark, (unsigned long long)n);
-	append(r, text, (size_t)len); /* at most 24 characters */
+	char text[24]; /* 1 + 20 + 2 */
+	size_t at = sizeof text;
+	text[--at] = '\n';
+	text[--at] = '\r';
+	do
+		text[--at] = (char)('0' + n % 10);
+	while ((n /= 10) != 0);
+	text[--at] = mark;
+	append(r, text + at, sizeof text - at);
 }
 
 /* RESP2: *words, then each as $length and bytes. */
