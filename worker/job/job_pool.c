@@ -15,7 +15,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { JOB_FIRST_CHUNK = 4096, JOB_EXTRA_BYTES = 16 * 1024 };
+enum {
+	JOB_FIRST_CHUNK = 4080, /* with the chunk's head as large as libcurl's receive buffer: each fits into the other's hole */
+	JOB_EXTRA_BYTES = 16 * 1024
+};
 
 struct job_pool {
 	pthread_mutex_t lock;
