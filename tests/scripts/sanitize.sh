@@ -11,7 +11,8 @@ scripts=$(cd "$(dirname "$0")" && pwd)
 cd "$scripts/../.."
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0
 export UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS=history_size=4:second_deadlock_stack=1
+# die_after_fork: a test of a start that cannot be undone has a process of its own, and threads there
+export TSAN_OPTIONS="die_after_fork=0:history_size=4:second_deadlock_stack=1:suppressions=$scripts/tsan.supp:print_suppressions=0"
 export POINTSMAN_TEST_RECORDS=${POINTSMAN_TEST_RECORDS:-400}
 
 # What threads share, and what dies: the road, the cache, questions that one asks for many, a policy that changes, members.
