@@ -263,3 +263,32 @@ def test_the_page_needs_nothing_but_itself_and_trusts_no_text(folder):
         assert words in text, words
     assert "url(" not in text and "http" not in text
     assert evaluate(folder, "--html", "nowhere/report.html").returncode == 1
+
+
+SAID_AND_NEAR = """\
+name: other
+when_unsure: careful
+routes: [{name: quick, models: [small]}, {name: human, topic: human.review}, {name: careful, models: [small]}]
+stages:
+  - rules: [{name: person, when: {keywords: [refund, complaint]}, route: human}]
+  - semantic: {embedder: static, examples: near.jsonl, accept: 0.9}
+"""
+
+
+def test_a_stage_is_measured_by_itself_and_another_policy_in_place_of_the_configurations(folder):
+    (folder / "other.yaml").write_text(SAID_AND_NEAR)
+    (folder / "near.jsonl").write_text(json.dumps({"label": "quick", "text": "The X300 hums, loudly"}) + "\n")
+    decided = {}
+    for stages in ("rules", "semantic", "rules,semantic", " semantic , rules"):
+        done = evaluate(folder, "--policy", "other.yaml", "--stages", stages, "--json")
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert told["only_stages"] == stages and told["policy"] == "other"
+        decided[stages] = [(stage["stage"], stage["decided"]["hits"]) for stage in told["stages"]]
+    both = [*decided["rules"], *decided["semantic"]]
+    assert [name for name, _ in both] == ["rules", "semantic"] and all(count > 0 for _, count in both)
+    assert decided["rules,semantic"] == decided[" semantic , rules"] == both, "no row here is decided by both"
+    assert "asked         only the stages rules\n" in evaluate(folder, "--stages", "rules").stdout
+
+    refused = evaluate(folder, "--stages", "rules,semantic")
+    assert refused.returncode == 3 and 'policy triage has no stage "semantic"' in refused.stderr

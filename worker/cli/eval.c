@@ -86,6 +86,8 @@ static bool read_options(const struct command *self, int argc, char **argv, stru
 	const struct arg args[] = {
 		{.operand = &asked->data, .needed = CLI_DATA_NEEDED},
 		{'c', "config", "FILE", "the configuration, which names the policy", .text = &asked->config},
+		{0, "policy", "FILE", "another policy than the configuration's, such as one from before a change", .text = &asked->policy},
+		{0, "stages", "LIST", "only these stages of it, such as rules,classifier: what each of them is worth", .text = &asked->stages},
 		{0, "labels-as-routes", NULL, "no policy: the labels of a classifier are the routes, and every text gets one of them",
 		 .flag = &asked->labels_as_routes},
 		{'m', "model", "FILE", "that classifier, as train wrote it", .text = &asked->model},
@@ -113,8 +115,9 @@ static bool read_options(const struct command *self, int argc, char **argv, stru
 		return false;
 	if (asked->labels_as_routes != (asked->model != NULL))
 		*ret_code = cli_usage(self, "--labels-as-routes and --model FILE belong together: FILE is what train wrote from such rows");
-	else if (asked->labels_as_routes && (asked->config != NULL || asked->costs != NULL || asked->compare != NULL))
-		*ret_code = cli_usage(self, "--labels-as-routes takes the place of a policy: --config, --costs and --compare need one");
+	else if (asked->labels_as_routes && (asked->config != NULL || asked->policy != NULL || asked->stages != NULL || asked->costs != NULL ||
+	                                     asked->compare != NULL))
+		*ret_code = cli_usage(self, "--labels-as-routes takes the place of a policy: --config, --policy, --stages, --costs and --compare need one");
 	return *ret_code == EXIT_DONE;
 }
 
@@ -162,6 +165,8 @@ static int open_side(struct eval_work *work, const struct settings *settings, co
 	struct err err;
 	double *costs = NULL;
 	enum rc rc = work->asked->labels_as_routes ? policy_of_labels(path, &side->policy, &err) : policy_load(path, settings, &side->policy, &err);
+	if (rc == RC_OK && work->asked->stages != NULL)
+		rc = policy_keep_stages(side->policy, str_of(work->asked->stages), &err);
 	if (rc != RC_OK)
 		return cli_fail(&err, EXIT_CONFIG);
 	if (work->asked->costs != NULL && costs_load(work->asked->costs, side->policy, &work->arena, &costs, &err) != RC_OK)
@@ -200,7 +205,8 @@ static int evaluate(const struct settings *settings, const struct eval_asked *as
 {
 	struct eval_work work = {.asked = asked};
 	arena_init(&work.arena, 0);
-	int code = open_side(&work, settings, settings != NULL ? settings->policy_file.data : asked->model, &work.side);
+	const char *path = settings == NULL ? asked->model : asked->policy != NULL ? asked->policy : settings->policy_file.data;
+	int code = open_side(&work, settings, path, &work.side);
 	if (code == EXIT_DONE && asked->compare != NULL) {
 		code = open_side(&work, settings, asked->compare, &work.other);
 		work.compare = compare_new();

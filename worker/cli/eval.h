@@ -20,7 +20,7 @@ enum { EVAL_ID_BYTES = 64, EVAL_TEXT_BYTES = 120, EVAL_REASON_BYTES = 200, EVAL_
 #define EVAL_RETAINED 0.95 /* of the rows of routes, where out-of-scope recall is told */
 
 struct eval_asked {
-	const char *config, *model, *none, *data, *costs, *predictions, *compare, *html;
+	const char *config, *model, *none, *data, *costs, *predictions, *compare, *html, *policy, *stages;
 	struct dataset_fields fields;
 	struct str slices[EVAL_MAX_SLICED];
 	uint32_t slice_count;

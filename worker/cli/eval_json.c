@@ -182,6 +182,8 @@ void eval_report_json(struct eval_work *work, struct buf *out)
 	json_member_i64(out, "bad_rows", work->bad);
 	json_member_str(out, "policy", policy_name(work->side.policy));
 	json_member_str(out, "decision_version", policy_decision_version(work->side.policy));
+	if (work->asked->stages != NULL)
+		json_member_str(out, "only_stages", str_of(work->asked->stages));
 	summary(out, &s);
 	consistent(out, &work->side);
 	scores(out, work);

@@ -101,6 +101,8 @@ static void head(const struct eval_work *work, const struct eval_summary *s, FIL
 	if (work->bad != 0)
 		fprintf(out, " (%" PRId64 " bad ones left out)", work->bad);
 	fprintf(out, "\npolicy        %.*s, decisions %.*s\n", STR_ARG(policy_name(side->policy)), STR_ARG(policy_decision_version(side->policy)));
+	if (work->asked->stages != NULL)
+		fprintf(out, "asked         only the stages %s\n", work->asked->stages);
 	fprintf(out, "accuracy      %s (%" PRId64 " right)\n", percent(a, s->accuracy), s->right);
 	fprintf(out, "misroutes     %s (95 %%: %s)\n", percent(a, s->misroutes.share), interval(b, &s->misroutes));
 	consistently_wrong(work, out);

@@ -89,7 +89,8 @@ static void say_number(struct buf *out, const char *before, double x, const char
 		buf_printf(out, "%s%.3f%s", before, x, after);
 }
 
-static void say_stage(struct buf *out, const struct stage_trace *stage, const char *calibration, bool timings)
+/* known: the reason that stands above already, in the first line. */
+static void say_stage(struct buf *out, const struct stage_trace *stage, const char *calibration, struct str known, bool timings)
 {
 	buf_printf(out, "  %-12s %-8s", stage->stage, verdict_name(stage->verdict));
 	if (stage->label.data != NULL)
@@ -101,7 +102,7 @@ static void say_stage(struct buf *out, const struct stage_trace *stage, const ch
 	if (stage->runner_up.data != NULL)
 		buf_printf(out, ", then %.*s", STR_ARG(stage->runner_up));
 	say_number(out, " ", stage->runner_up_score, "");
-	if (stage->reason.data != NULL)
+	if (stage->reason.data != NULL && !str_eq(stage->reason, known))
 		buf_printf(out, "  %.*s", STR_ARG(stage->reason));
 	if (timings)
 		buf_printf(out, "  (%lld us)", (long long)stage->micros);
@@ -166,7 +167,7 @@ static void tell(const struct asked *asked, const struct settings *settings, con
 	buf_printf(out, "policy       %.*s, decisions %.*s\nstages\n", STR_ARG(policy_name(job->dec.policy)),
 	           STR_ARG(policy_decision_version(job->dec.policy)));
 	for (uint32_t i = 0; i < job->dec.trace_count; i++)
-		say_stage(out, &job->dec.trace[i], cli_calibration(job->dec.policy, i), asked->timings);
+		say_stage(out, &job->dec.trace[i], cli_calibration(job->dec.policy, i), job->dec.reason, asked->timings);
 }
 
 static void json_stage(struct buf *out, const struct stage_trace *stage, const char *calibration, bool timings)

@@ -33,6 +33,47 @@ struct stage_info policy_stage_info(const struct policy *policy, uint32_t index)
 	return info;
 }
 
+/* Takes the first name off a list with commas. */
+static bool next_name(struct str *list, struct str *ret)
+{
+	if (list->len == 0)
+		return false;
+	const char *comma = memchr(list->data, ',', list->len);
+	size_t len = comma != NULL ? (size_t)(comma - list->data) : list->len;
+	*ret = str_trim((struct str){list->data, len});
+	len += comma != NULL;
+	*list = (struct str){list->data + len, list->len - len};
+	return true;
+}
+
+static bool names_stage(struct str names, const char *stage)
+{
+	for (struct str name; next_name(&names, &name);)
+		if (str_is(name, stage))
+			return true;
+	return false;
+}
+
+enum rc policy_keep_stages(struct policy *policy, struct str names, struct err *err)
+{
+	struct str left = names;
+	for (struct str name; next_name(&left, &name);) {
+		bool found = false;
+		for (uint32_t i = 0; i < policy->stage_count; i++)
+			found = found || str_is(name, policy->stages[i].ops->name);
+		if (!found)
+			return err_set(err, RC_BAD_INPUT, "policy %.*s has no stage \"%.*s\"", STR_ARG(policy->name), STR_ARG(name));
+	}
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < policy->stage_count; i++)
+		if (names_stage(names, policy->stages[i].ops->name))
+			policy->stages[kept++] = policy->stages[i];
+		else if (policy->stages[i].ops->close != NULL)
+			policy->stages[i].ops->close(policy->stages[i].config);
+	policy->stage_count = kept;
+	return RC_OK;
+}
+
 const double *policy_costs(const struct policy *policy)
 {
 	return policy->costs;

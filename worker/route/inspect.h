@@ -25,6 +25,9 @@ struct stage_info {
 };
 uint32_t policy_stage_count(const struct policy *policy);
 struct stage_info policy_stage_info(const struct policy *policy, uint32_t index);
+/* Closes the stages that are not named ("rules,classifier"). For measuring, before anybody else has the policy; its versions stay those
+ * of the whole. RC_BAD_INPUT: it has no stage of some name. */
+enum rc policy_keep_stages(struct policy *policy, struct str names, struct err *err);
 
 /* What errors cost, as costs.h has it; NULL: the policy does not say. */
 const double *policy_costs(const struct policy *policy);

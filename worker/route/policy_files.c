@@ -33,7 +33,8 @@ enum rc policy_read_asset(struct policy *policy, const struct node *node, size_t
 	if (node->kind != NODE_SCALAR)
 		return config_error(node, err, "the name of a file is expected");
 	if (config_read_file(&policy->arena, policy_path(policy, node->scalar, brief), max_bytes, ret, &why) != RC_OK)
-		return config_error_hint(node, err, "paths start at the policy's folder", "%s", why.text);
+		return config_error_hint(node, err, "paths start at the policy's folder; what train is still to write can be trained without --config", "%s",
+		                         why.text);
 	return RC_OK;
 }
 
