@@ -271,7 +271,7 @@ when_unsure: careful
 routes: [{name: quick, models: [small]}, {name: human, topic: human.review}, {name: careful, models: [small]}]
 stages:
   - rules: [{name: person, when: {keywords: [refund, complaint]}, route: human}]
-  - semantic: {embedder: static, examples: near.jsonl, accept: 0.9}
+  - semantic: {embedder: static, examples: near.jsonl, accept: 0.6}
 """
 
 

@@ -13,9 +13,9 @@ WALKED = ["consumer-chat"]
 @pytest.mark.parametrize("recipe", WALKED)
 def test_the_page_shows_what_its_commands_print(recipe):
     readme = RECIPES / recipe / "README.md"
-    steps = walk.walk(readme)
+    steps, changed = walk.walk(readme)
     assert steps, "a page that shows no command"
-    assert walk.faults(readme, steps) == []
+    assert walk.faults(readme, steps, changed) == []
 
 
 PAGE = """\
@@ -54,9 +54,9 @@ def page(tmp_path):
 
 def test_a_page_that_holds_passes_and_its_folder_stays_as_it_was(page):
     readme = page()
-    steps = walk.walk(readme)
+    steps, changed = walk.walk(readme)
     assert [step.command.split()[0] for step in steps] == ["export", "echo", "wc"]
-    assert walk.faults(readme, steps) == [] and list(readme.parent.iterdir()) == [readme]
+    assert walk.faults(readme, steps, changed) == [] and list(readme.parent.iterdir()) == [readme]
     assert walk.rewritten(readme.read_text(), steps) == readme.read_text()
 
 
@@ -73,18 +73,26 @@ def test_a_page_that_holds_passes_and_its_folder_stays_as_it_was(page):
 )
 def test_a_page_that_has_gone_stale_fails(page, old, new, fault):
     readme = page(old, new)
-    found = walk.faults(readme, walk.walk(readme))
+    found = walk.faults(readme, *walk.walk(readme))
     assert len(found) == 1 and fault in found[0]
 
 
 @pytest.mark.parametrize("old, new", [("\nthree\n```", "\n```"), ("\nthree\n```", "\nthree\nfour\n\n```"), ("one\n...\n40 %", "40 %")])
 def test_a_stale_page_can_be_written_anew(page, old, new):
     readme = page(old, new)
-    readme.write_text(walk.rewritten(readme.read_text(), walk.walk(readme)))
-    assert walk.faults(readme, walk.walk(readme)) == []
+    readme.write_text(walk.rewritten(readme.read_text(), walk.walk(readme)[0]))
+    assert walk.faults(readme, *walk.walk(readme)) == []
+
+
+def test_a_file_that_the_commands_write_otherwise_than_it_is_shipped_is_a_fault(page):
+    readme = page()
+    (readme.parent / "word").write_text("three\n")
+    assert walk.faults(readme, *walk.walk(readme)) == []
+    (readme.parent / "word").write_text("two\n")
+    assert walk.faults(readme, *walk.walk(readme)) == ["word: the commands of README.md make another one"]
 
 
 def test_a_command_that_does_not_end_is_ended(page):
     readme = page("$ echo", "$ sleep 100; echo")
-    steps = walk.walk(readme, timeout=1)
+    steps, _ = walk.walk(readme, timeout=1)
     assert [step.code for step in steps] == [0, -1, -1]

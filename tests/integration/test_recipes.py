@@ -1,6 +1,7 @@
 """The labelled data of the recipes: what a set must hold before a figure measured on it means anything."""
 
 import collections
+import hashlib
 import json
 import re
 import unicodedata
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 RECIPES = Path(__file__).resolve().parents[2] / "deploy/recipes"
-SETS = {"support-triage": "tickets.jsonl", "consumer-chat": "prompts.jsonl"}
+SETS = {"support-triage": ["tickets.jsonl"], "consumer-chat": ["prompts.jsonl", "unseen.jsonl"]}
 KEYS = {"id", "text", "label", "product", "channel", "lang", "difficulty", "note"}
 NEAR = 0.8  # share of common three-letter pieces above which two texts count as the same
 
@@ -17,8 +18,8 @@ recipes = pytest.mark.parametrize("recipe", SETS)
 
 
 def rows_of(recipe):
-    data = (RECIPES / recipe / "data" / SETS[recipe]).read_bytes().decode("utf-8", errors="strict")
-    return [json.loads(line) for line in data.splitlines()]
+    files = [(RECIPES / recipe / "data" / name).read_bytes().decode("utf-8", errors="strict") for name in SETS[recipe]]
+    return [json.loads(line) for data in files for line in data.splitlines()]
 
 
 def routes_of(recipe):
@@ -72,6 +73,13 @@ def test_every_route_and_the_rows_out_of_scope_are_many_enough_to_measure(recipe
     shares = collections.Counter(row["label"] for row in rows_of(recipe))
     assert all(shares[route] >= 25 for route in routes_of(recipe)), shares
     assert shares[None] >= 30
+
+
+def test_which_rows_of_the_chat_stay_unseen_is_decided_by_the_hash_of_their_ids():
+    for name in SETS["consumer-chat"]:
+        for line in (RECIPES / "consumer-chat/data" / name).read_text(encoding="utf-8").splitlines():
+            first = hashlib.sha256(json.loads(line)["id"].encode()).hexdigest()[0]
+            assert (first in "0123") == (name == "unseen.jsonl"), line
 
 
 @recipes

@@ -5,13 +5,15 @@ standard output. A line `...` stands for any lines, or none, and one version (16
 changes with everything that decides. All of them run in one shell, from top to bottom, in a copy of the
 README's folder, so a file that one writes is there for the next, and nothing of the source tree changes. The rows of a table whose
 last column is headed `command` are run in their turn, too: each other cell with a digit in it must be something that the command
-prints. And no share in the prose may be one that none of the commands has said: that is what goes stale first.
+prints. No share in the prose may be one that none of the commands has said: that is what goes stale first. And a file that the folder has
+and a command writes anew (a model, a policy with its thresholds) must come out as it was, byte for byte.
 
 Blocks of another kind are shown and not run. What goes to standard error (how long it took) is not part of a README.
 
     python3 tests/integration/walk.py [--write] deploy/recipes/NAME/README.md
 
-says where a README differs, or writes into it what its commands print now; a block that still holds stays as it is.
+says where a README differs, or writes into it what its commands print now, and beside it what they write; a block that still holds
+stays as it is.
 """
 
 import argparse
@@ -50,7 +52,7 @@ class Step:
         if self.code != 0:
             return f"ended with {self.code}: {self.errors.strip()}"
         if self.cells is not None:
-            missing = [cell for cell in self.cells if cell not in self.output]
+            missing = [cell for cell in self.cells if not re.search(rf"(?<![\d.]){re.escape(cell)}(?![\d.]*\d)", self.output)]
             return f"does not print {', '.join(repr(cell) for cell in missing)} but\n{self.output}" if missing else None
         return None if matches(self.shown, self.output) else f"prints\n{self.output}"
 
@@ -124,17 +126,20 @@ def unfounded_shares(text, steps):
 
 
 def walk(readme, timeout=TIMEOUT_S):
-    """The steps of the README, run in a copy of its folder."""
+    """The steps of the README, run in a copy of its folder, and the files that they changed: path in the folder -> bytes."""
     steps = steps_of(readme.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory(prefix="pointsman-walk-") as copy:
         folder = Path(copy) / readme.parent.name
         shutil.copytree(readme.parent, folder)
         run(steps, folder, timeout)
-    return steps
+        shipped = [path.relative_to(readme.parent) for path in sorted(readme.parent.rglob("*")) if path.is_file()]
+        now = {path: (folder / path).read_bytes() if (folder / path).exists() else None for path in shipped}
+    return steps, {path: data for path, data in now.items() if data != (readme.parent / path).read_bytes()}
 
 
-def faults(readme, steps):
-    found = [f"{readme.name}:{step.line}: $ {step.command}\n{step.fault()}" for step in steps if step.fault()]
+def faults(readme, steps, changed):
+    found = [f"{path}: the commands of {readme.name} make another one" for path in changed]
+    found += [f"{readme.name}:{step.line}: $ {step.command}\n{step.fault()}" for step in steps if step.fault()]
     unfounded = unfounded_shares(readme.read_text(encoding="utf-8"), steps)
     return found + [f"{readme.name}: {share}: no command of this page says so" for share in unfounded]
 
@@ -154,14 +159,17 @@ def main():
     parser.add_argument("--write", action="store_true", help="write what they print into it")
     parser.add_argument("readme", type=Path)
     chosen = parser.parse_args()
-    steps = walk(chosen.readme)
+    steps, changed = walk(chosen.readme)
     if chosen.write:
+        for path, data in changed.items():
+            (chosen.readme.parent / path).write_bytes(data or b"")
+        changed = {}
         chosen.readme.write_text(rewritten(chosen.readme.read_text(encoding="utf-8"), steps), encoding="utf-8")
         steps_now = steps_of(chosen.readme.read_text(encoding="utf-8"))
         for now, before in zip(steps_now, steps):
             now.code, now.output, now.errors = before.code, before.output, before.errors
         steps = steps_now
-    found = faults(chosen.readme, steps)
+    found = faults(chosen.readme, steps, changed)
     print(*found, sep="\n\n") if found else print(f"{len(steps)} commands, and all is as {chosen.readme} says")
     sys.exit(1 if found else 0)
 
