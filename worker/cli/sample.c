@@ -232,8 +232,7 @@ static int run(const struct command *self, int argc, char **argv)
 		{0, "since", "WHEN", CLI_MOMENT_HELP, .moment_ms = &asked.rows.since_ms},
 		{0, "until", "WHEN", "only before that time", .moment_ms = &asked.rows.until_ms},
 		{'n', "rows", "N", "how many", .number = &asked.wanted, .least = 1, .most = MOST_WANTED},
-		{'o', "out", "FILE", "JSON Lines, in an order without meaning; written whole or not at all", .text = &asked.out,
-		 .needed = "--out FILE is needed: where the rows are written"},
+		{'o', "out", "FILE", "JSON Lines, in an order without meaning; written whole or not at all", .text = &asked.out},
 		{'f', "field", "NAME=PATH", "a field stands elsewhere: text=ticket.body", .take = cli_take_field, .ctx = &asked.fields},
 		{0, "seed", "N", "other rows by chance", .number = &asked.seed, .most = CLI_MOST_SEED},
 		{0, "skip-bad", NULL, CLI_SKIP_BAD_HELP, .flag = &asked.rows.skip_bad},
@@ -245,6 +244,8 @@ static int run(const struct command *self, int argc, char **argv)
 		return code;
 	if ((asked.rows.file == NULL) == (asked.rows.topic == NULL))
 		return cli_usage(self, "where from? --from-file DATA or --from-topic TOPIC");
+	if (asked.out == NULL)
+		return cli_usage(self, "--out FILE is needed: where the rows are written");
 	if (asked.rows.file != NULL && (asked.rows.since_ms >= 0 || asked.rows.until_ms >= 0))
 		return cli_usage(self, "--since and --until are of a topic's records");
 	asked.rows.fields = &asked.fields;
