@@ -148,15 +148,10 @@ static float softmax(float *values, uint32_t count, float sharpness)
 	return most + (float)elementary_log((double)sum);
 }
 
+/* One that is nearer than the last of them, or for which there is room. */
 static void keep_near(struct classifier_scratch *s, float now, uint32_t label)
 {
-	uint32_t at = s->nearest_count;
-	if (at < CLASSIFIER_NEAREST)
-		s->nearest_count++;
-	else if (now > s->nearest[at - 1].cosine)
-		at--;
-	else
-		return;
+	uint32_t at = s->nearest_count < CLASSIFIER_NEAREST ? s->nearest_count++ : CLASSIFIER_NEAREST - 1;
 	for (; at > 0 && s->nearest[at - 1].cosine < now; at--)
 		s->nearest[at] = s->nearest[at - 1];
 	s->nearest[at] = (struct neighbour){now, label};
@@ -172,9 +167,9 @@ static void find_nearest(const struct classifier *c, struct classifier_scratch *
 		count = cosines(&c->examples, from, s->whole, scale, c->dim, now);
 		for (uint32_t i = 0; i < count; i++) {
 			uint32_t label = (uint32_t)tensor_int(c->example_labels, from + i);
-			if (now[i] > s->label_nearest[label])
-				s->label_nearest[label] = now[i];
-			keep_near(s, now[i], label);
+			s->label_nearest[label] = now[i] > s->label_nearest[label] ? now[i] : s->label_nearest[label];
+			if (s->nearest_count < CLASSIFIER_NEAREST || now[i] > s->nearest[CLASSIFIER_NEAREST - 1].cosine)
+				keep_near(s, now[i], label);
 		}
 	}
 }

@@ -124,10 +124,11 @@ static void semantic_scratch_free(void *ptr)
 static void keep_best(const struct semantic *s, struct semantic_scratch *scratch, uint32_t route, float score)
 {
 	float *best = scratch->best + (size_t)route * s->k;
-	uint32_t at = s->k - 1;
-	for (; at > 0 && best[at - 1] < score; at--)
-		best[at] = best[at - 1];
-	best[at] = score;
+	for (uint32_t i = 0; i < s->k; i++) { /* larger and smaller of two, not a search of its place: chance would decide its branches */
+		float had = best[i];
+		best[i] = had > score ? had : score;
+		score = had > score ? score : had;
+	}
 	scratch->least[route] = best[s->k - 1];
 }
 
