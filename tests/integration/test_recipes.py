@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 RECIPES = Path(__file__).resolve().parents[2] / "deploy/recipes"
-SETS = {"support-triage": ["tickets.jsonl"], "consumer-chat": ["prompts.jsonl", "unseen.jsonl"]}
+SETS = {"support-triage": ["learn.jsonl", "test.jsonl"], "consumer-chat": ["prompts.jsonl", "unseen.jsonl"]}
 KEYS = {"id", "text", "label", "product", "channel", "lang", "difficulty", "note"}
 NEAR = 0.8  # share of common three-letter pieces above which two texts count as the same
 
@@ -24,7 +24,7 @@ def rows_of(recipe):
 
 def routes_of(recipe):
     policy = (RECIPES / recipe / "policy.yaml").read_text(encoding="utf-8")
-    routes = policy[policy.index("\nroutes:") : policy.index("\nstages:")]
+    routes = re.search(r"^routes:\n(?:[ #].*\n|\n)*", policy, re.MULTILINE).group()
     return re.findall(r"^  - name: (\w+)", routes, re.MULTILINE)
 
 

@@ -22,7 +22,7 @@ def rows_of(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def sample(out, *more, source=RECIPE / "data/tickets.jsonl", config=RECIPE / "pointsman.yaml"):
+def sample(out, *more, source=RECIPE / "data/learn.jsonl", config=RECIPE / "pointsman.yaml"):
     done = run("sample", "-c", config, "--from-file", source, "-o", out, *more)
     assert done.returncode == 0, done.stderr
     return rows_of(out)
@@ -30,7 +30,7 @@ def sample(out, *more, source=RECIPE / "data/tickets.jsonl", config=RECIPE / "po
 
 def test_each_row_says_why_and_keeps_what_it_had(tmp_path):
     rows = sample(tmp_path / "a.jsonl", "-n", 100)
-    given = {row["id"]: row for row in rows_of(RECIPE / "data/tickets.jsonl")}
+    given = {row["id"]: row for row in rows_of(RECIPE / "data/learn.jsonl")}
     assert len(rows) == len({row["id"] for row in rows}) == 100
     for kind, count in zip(KINDS, (40, 25, 20, 15)):
         assert sum(row["why"] == kind for row in rows) == count, kind

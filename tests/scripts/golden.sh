@@ -16,7 +16,7 @@ sets() {
 	cat <<-END
 		library $library/pointsman.yaml $library/prompts.jsonl
 		consumer-chat deploy/recipes/consumer-chat/pointsman.yaml deploy/recipes/consumer-chat/data/prompts.jsonl
-		support-triage deploy/recipes/support-triage/pointsman.yaml deploy/recipes/support-triage/data/tickets.jsonl
+		support-triage deploy/recipes/support-triage/pointsman.yaml deploy/recipes/support-triage/data/test.jsonl
 		batch-summarisation deploy/recipes/batch-summarisation/pointsman.yaml deploy/recipes/batch-summarisation/data/documents.jsonl
 	END
 }

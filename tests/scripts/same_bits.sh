@@ -23,7 +23,7 @@ train() { # train POINTSMAN LIBRARY: what the library's policy needs, and more t
 	"$1" train "$rows" -o "$models/library.pmc"
 	"$1" train --groups "$rows" -k 4 -o "$models/library.pmv"
 	"$1" train --gain "$rows" -o "$models/library.pmg"
-	"$1" train deploy/recipes/support-triage/data/tickets.jsonl -o "$models/tickets.pmc"
+	"$1" train deploy/recipes/support-triage/data/learn.jsonl -o "$models/tickets.pmc"
 	"$1" train --groups deploy/recipes/batch-summarisation/data/documents.jsonl -o "$models/documents.pmv"
 	if [ -n "$data" ]; then "$1" train "$data" -o "$models/data.pmc"; fi
 }

@@ -65,7 +65,7 @@ static int run(const struct command *self, int argc, char **argv)
 		return cli_usage(self, "audit cannot \"%s\". There is: audit verify", what);
 	if (config == NULL)
 		return cli_usage(self, "which configuration? Give it with -c FILE");
-	code = cli_policy(self, config, &settings, &policy);
+	code = cli_policy(self, config, NULL, &settings, &policy);
 	if (code == EXIT_DONE)
 		code = verify(&settings, policy, &asked);
 	policy_unref(policy);

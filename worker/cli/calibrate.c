@@ -72,6 +72,7 @@ static bool read_options(const struct command *self, int argc, char **argv, stru
 		{0, "minimize", "cost", NULL, .take = take_least, .ctx = asked},
 		{.help = "And:"},
 		{'c', "config", "FILE", "the configuration, which names the policy", .text = &asked->config},
+		{0, "policy", "FILE", CLI_POLICY_HELP, .text = &asked->policy},
 		{'f', "field", "NAME=PATH", "a field stands elsewhere: text=ticket.body, label=ticket.queue", .take = cli_take_field, .ctx = &asked->fields},
 		{0, "costs", "FILE", "what errors cost, in place of the policy's", .text = &asked->costs},
 		{0, "folds", "N", "parts that the rows are split into; each is decided by what the others chose", .number = &asked->folds, .least = 2,
@@ -177,6 +178,8 @@ static int run(const struct command *self, int argc, char **argv)
 	code = cli_settings_no_secrets(self, asked.config, &settings);
 	if (code != EXIT_DONE)
 		return code;
+	if (asked.policy != NULL)
+		settings.policy_file = str_of(asked.policy);
 	code = calibrate_policy(&settings, &asked);
 	settings_free(&settings);
 	return code;

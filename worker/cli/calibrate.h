@@ -13,7 +13,7 @@
 enum { MAX_POLICY_BYTES = 4 * 1024 * 1024 };
 
 struct calibrate_asked {
-	const char *config, *data, *costs;
+	const char *config, *policy, *data, *costs;
 	struct dataset_fields fields;
 	struct curve_goal goal;
 	bool has_goal;

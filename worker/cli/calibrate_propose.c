@@ -46,7 +46,8 @@ static void fill_edit(struct calibrate_work *work, uint32_t s, struct policy_edi
 	struct arena *arena = &work->arena;
 	*edit = (struct policy_edit_stage){.stage = s, .accept = chosen->accept, .data = str_of(work->digest), .rows = work->count,
 	                                   .seal = STR("0000000000000000")};
-	edit->accept_comment = arena_printf(arena, "was %g", info->accept);
+	if (chosen->accept != info->accept)
+		edit->accept_comment = arena_printf(arena, "was %g", info->accept);
 	edit->comment = calibrate_goal_words(work->asked, arena);
 	edit->routes = arena_array(arena, work->eval.routes, sizeof *edit->routes);
 	for (uint32_t r = 0; r < work->eval.routes; r++) {

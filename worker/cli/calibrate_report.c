@@ -89,7 +89,8 @@ static void stage_rows(const struct calibrate_work *work, uint32_t s, struct cli
 			threshold_row(work, s, route_of(work, r), work->stages[s].thresholds[r], stage->thresholds[r], route, table);
 		}
 	}
-	threshold_row(work, s, "(the others)", work->stages[s].accept, stage->accept, &rest, table);
+	if (rest.rows != 0)
+		threshold_row(work, s, "(the others)", work->stages[s].accept, stage->accept, &rest, table);
 }
 
 static void thresholds(const struct calibrate_work *work, FILE *out)

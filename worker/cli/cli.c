@@ -91,7 +91,7 @@ int cli_settings_no_secrets(const struct command *self, const char *path, struct
 	return load(self, settings_load_no_secrets, path, ret);
 }
 
-int cli_policy(const struct command *self, const char *config, struct settings *ret_settings, struct policy **ret_policy)
+int cli_policy(const struct command *self, const char *config, const char *other, struct settings *ret_settings, struct policy **ret_policy)
 {
 	struct err err;
 	*ret_settings = (struct settings){0};
@@ -101,7 +101,7 @@ int cli_policy(const struct command *self, const char *config, struct settings *
 	int code = cli_settings_no_secrets(self, config, ret_settings);
 	if (code != EXIT_DONE)
 		*ret_settings = (struct settings){0};
-	else if (policy_load(ret_settings->policy_file.data, ret_settings, ret_policy, &err) != RC_OK)
+	else if (policy_load(other != NULL ? other : ret_settings->policy_file.data, ret_settings, ret_policy, &err) != RC_OK)
 		code = cli_fail(&err, EXIT_CONFIG);
 	return code;
 }

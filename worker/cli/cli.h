@@ -33,6 +33,7 @@ extern const struct command command_train_groups, command_train_gain, command_ca
 
 /* What several tables say alike. */
 #define CLI_DATA_NEEDED "one data set is needed: a file, or - for standard input"
+#define CLI_POLICY_HELP "another policy than the one it names"
 #define CLI_MOMENT_HELP "only a topic's records from then on: 2h, 7d (ago), 2026-11-20, 2026-11-20T08:00+01:00"
 #define CLI_SKIP_BAD_HELP "leave out rows that cannot be read, and count them; else the first one ends it"
 enum { CLI_MOST_SEED = 1000000000 };
@@ -48,8 +49,8 @@ int cli_fail(const struct err *err, int code);
 int cli_settings(const struct command *self, const char *path, struct settings *ret);
 /* The same, but secrets may be missing: for a command that calls no model. */
 int cli_settings_no_secrets(const struct command *self, const char *path, struct settings *ret);
-/* The configuration, so read, and its policy. config NULL: neither, and EXIT_DONE. Free both in any case. */
-int cli_policy(const struct command *self, const char *config, struct settings *ret_settings, struct policy **ret_policy);
+/* The configuration, so read, and its policy; other: the file of another one, or NULL. config NULL: neither, and EXIT_DONE. Free both in any case. */
+int cli_policy(const struct command *self, const char *config, const char *other, struct settings *ret_settings, struct policy **ret_policy);
 /* For a table of arguments: one more --field NAME=PATH; ctx: struct dataset_fields. */
 enum rc cli_take_field(void *ctx, const char *text, struct err *err);
 bool cli_share(const char *text, double *ret); /* "3%" or "0.03"; its bounds are the caller's */

@@ -295,7 +295,7 @@ static int prepare_and_label(const struct command *self, const struct asked *ask
 	struct work *w = heap_zalloc(1, sizeof *w);
 	w->asked = asked;
 	arena_init(&w->brief, 65536);
-	int code = cli_policy(self, w->asked->config, &w->settings, &w->policy);
+	int code = cli_policy(self, w->asked->config, NULL, &w->settings, &w->policy);
 	if (code == EXIT_DONE)
 		code = read_labels(self, w);
 	if (code == EXIT_DONE)

@@ -31,7 +31,7 @@ static const char about[] =
 static const char example[] = "pointsman train tickets.csv -f text=body -f label=queue -o triage.pmc\n";
 
 struct asked {
-	const char *config, *none, *data, *out;
+	const char *config, *policy, *none, *data, *out;
 	struct dataset_fields fields;
 	int64_t seed;
 	bool skip_bad, json, no_names;
@@ -204,7 +204,7 @@ static int train(const struct command *self, const struct asked *asked)
 {
 	struct work w = {.asked = asked};
 	struct settings settings;
-	int code = cli_policy(self, asked->config, &settings, &w.policy);
+	int code = cli_policy(self, asked->config, asked->policy, &settings, &w.policy);
 	arena_init(&w.arena, 1 << 20);
 	w.labels = arena_array(&w.arena, CLASSIFIER_MAX_LABELS, sizeof *w.labels);
 	if (code == EXIT_DONE)
@@ -228,6 +228,7 @@ static int run(const struct command *self, int argc, char **argv)
 		{'o', "out", "FILE", "the classifier; written whole or not at all", .text = &asked.out,
 		 .needed = "--out FILE is needed: where the classifier is written"},
 		{'c', "config", "FILE", "read the texts as this configuration's policy does, and accept its routes only", .text = &asked.config},
+		{0, "policy", "FILE", CLI_POLICY_HELP, .text = &asked.policy},
 		{'f', "field", "NAME=PATH", "a field stands elsewhere: text=ticket.body, label=ticket.queue", .take = cli_take_field, .ctx = &asked.fields},
 		{0, "labels-as-routes", NULL, "without a policy every label is learned; said here, it is what happens without --config",
 		 .flag = &labels_as_routes},

@@ -235,7 +235,7 @@ static int train(const struct command *self, const struct asked *asked, struct d
 {
 	struct work w = {.asked = asked, .arena = *arena};
 	struct settings settings;
-	int code = cli_policy(self, asked->config, &settings, &w.policy);
+	int code = cli_policy(self, asked->config, NULL, &settings, &w.policy);
 	w.topics.items = arena_array(&w.arena, MOST_NAMES, sizeof *w.topics.items);
 	w.tasks.items = arena_array(&w.arena, MOST_NAMES, sizeof *w.tasks.items);
 	rows->fields = &asked->fields;

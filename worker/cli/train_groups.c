@@ -193,7 +193,7 @@ static int work(const struct command *self, struct asked *asked)
 	struct work w = {.asked = asked};
 	struct settings settings;
 	struct policy *policy;
-	int code = cli_policy(self, asked->config, &settings, &policy);
+	int code = cli_policy(self, asked->config, NULL, &settings, &policy);
 	asked->rows.policy = policy;
 	if (code == EXIT_DONE) {
 		code = row_vectors_read(&asked->rows, "reading, kB", see, &w);
