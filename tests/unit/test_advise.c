@@ -47,14 +47,14 @@ static void the_figures_are_those_of_a_pocket_calculator(void **state)
 static void each_verdict_has_its_reason(void **state)
 {
 	(void)state; /* unused */
-	struct advise_facts f[13];
-	for (int i = 0; i < 13; i++)
+	struct advise_facts f[17];
+	for (int i = 0; i < 17; i++)
 		f[i] = good();
 	f[1].rows = 199;
 	f[2].models = 1;
 	f[3].cheaper = (struct advise_model){2, 8, NAN};
 	f[4].tight_share = 0.05;
-	f[5].tight_share = 0.149;
+	f[5].tight_share = 0.139;
 	f[6].tight_share = 0.3;
 	f[7].records_a_day = 100;      /* 0.54 x 3.84 x 3 a month */
 	f[8].cheaper = f[8].capable;
@@ -65,14 +65,20 @@ static void each_verdict_has_its_reason(void **state)
 	f[11].cheaper = (struct advise_model){4, 12, NAN}; /* the other way round */
 	f[12].tight_share = 1;
 	f[12].largest_share = 0.95;
+	f[13].tight_share = 0.149; /* to 0.159 */
+	f[14].tight_share = f[15].tight_share = 0.48;
+	f[14].rows = 400;          /* from 0.43 on */
+	f[16] = f[8];
+	f[16].tight_share = 0.455; /* from 0.441 on */
 	static const struct {
 		enum advise_verdict verdict;
 		enum advise_reason reason;
-	} expected[13] = {{ADVISE_YES, ADVISE_CLEAR},      {ADVISE_TOO_FEW, ADVISE_ROWS},   {ADVISE_NO, ADVISE_ONE_MODEL},   {ADVISE_NO, ADVISE_NO_GAP},
+	} expected[17] = {{ADVISE_YES, ADVISE_CLEAR},      {ADVISE_TOO_FEW, ADVISE_ROWS},   {ADVISE_NO, ADVISE_ONE_MODEL},   {ADVISE_NO, ADVISE_NO_GAP},
 	                  {ADVISE_NO, ADVISE_NO_KINDS},    {ADVISE_NO, ADVISE_NO_KINDS},    {ADVISE_MAYBE, ADVISE_SOME_KINDS}, {ADVISE_NO, ADVISE_SMALL_SUM},
 	                  {ADVISE_YES, ADVISE_TIME_ONLY},  {ADVISE_NO, ADVISE_NO_GAP},      {ADVISE_YES, ADVISE_CLEAR},      {ADVISE_NO, ADVISE_NO_GAP},
-	                  {ADVISE_NO, ADVISE_ONE_KIND}};
-	for (int i = 0; i < 13; i++) {
+	                  {ADVISE_NO, ADVISE_ONE_KIND},    {ADVISE_MAYBE, ADVISE_SOME_KINDS}, {ADVISE_MAYBE, ADVISE_SOME_KINDS}, {ADVISE_YES, ADVISE_CLEAR},
+	                  {ADVISE_MAYBE, ADVISE_TIME_ONLY}};
+	for (int i = 0; i < 17; i++) {
 		struct advice a = advise(&f[i]);
 		if (a.verdict != expected[i].verdict || a.reason != expected[i].reason)
 			fail_msg("case %d: verdict %d, reason %d", i, (int)a.verdict, (int)a.reason);

@@ -19,10 +19,11 @@ static const char *model_name(const struct advise_work *w, int model) { return w
 
 static void tell_kinds(const struct advise_work *w)
 {
-	double share = w->facts.tight_share;
-	enum mark mark = share >= advise_clear_share ? MARK_OK : share >= advise_some_share ? MARK_WARN : MARK_FAILED;
-	cli_mark(mark, "categories: %.0f %% of the texts lie clearly in one of the groups that other texts show (%.0f %% and more is clear); %u clear groups",
-	         100 * share, 100 * advise_clear_share, w->found.clear_groups);
+	const struct share *tight = &w->advice.tight;
+	enum mark mark = tight->low >= advise_clear_share ? MARK_OK : tight->high >= advise_some_share ? MARK_WARN : MARK_FAILED;
+	cli_mark(mark, "categories: %.0f %% of the texts (95 %%: %.0f to %.0f %%) lie clearly in one of the groups that other texts show\n"
+	         "    (under %.0f %% there are none, from %.0f %% on they are clear: a rule of thumb); %u clear groups",
+	         100 * tight->share, 100 * tight->low, 100 * tight->high, 100 * advise_some_share, 100 * advise_clear_share, w->found.clear_groups);
 	double same = w->vectors != 0 ? 100.0 * w->found.duplicates / w->vectors : 0;
 	cli_mark(MARK_OK, "repeats: %.1f %% of the texts are nearly the same as an earlier one", same);
 }
@@ -88,15 +89,17 @@ static const char *why(enum advise_reason reason)
 	case ADVISE_NO_GAP: return "Routing does not pay here: no model is clearly cheaper than the capable one, or known to be clearly faster.";
 	case ADVISE_NO_KINDS:
 		return "Routing by what texts are about does not pay here: too few of them fall into categories that come again.\n"
-		       "Rules on attributes, length or code may still tell records apart.";
+		       "Rules on attributes, length or code may still tell records apart, and what makes a prompt hard can be learned from\n"
+		       "labels (train) or from outcomes of both models (train --gain): this looks at neither.";
 	case ADVISE_ONE_KIND:
 		return "Routing does not pay here: nearly all texts are of one kind, so there is nothing to tell apart. Try whether the cheaper\n"
 		       "model serves them all. (Texts that begin with the same long instruction look alike; --field can leave it out.)";
 	case ADVISE_SMALL_SHARE: return "Routing does not pay here: what it would save is a small share of the costs.";
 	case ADVISE_SMALL_SUM: return "Routing does not pay here: what it would save in a month is less than labelling costs.";
-	case ADVISE_SOME_KINDS: return "Routing may pay here: there are categories, but not clear ones. Label the rows and let eval tell.";
+	case ADVISE_SOME_KINDS: return "Routing may pay here: there are categories, but not clear ones, or too few records to be sure. Label rows and let eval tell.";
 	case ADVISE_TIME_ONLY: return "Routing saves no money here, but time. Label the rows and let eval tell for how many records.";
-	case ADVISE_CLEAR: return "Routing pays here: there are clear categories, and a cheaper model for what is in them.";
+	case ADVISE_CLEAR: return "Routing is likely to pay here: there are clear categories, and a cheaper model for what is in them. Whether it answers\n"
+		       "them well enough is not known before rows are labelled.";
 	}
 	return "";
 }
@@ -199,6 +202,7 @@ void advise_tell_json(const struct advise_work *w)
 	json_member_i64(&out, "looked_at", w->rows.count);
 	json_member_i64(&out, "bad_rows", w->rows.bad);
 	json_member_double(&out, "tight_share", w->facts.tight_share);
+	add_range(&out, "tight_share_interval", a->tight.low, a->tight.high);
 	json_member_i64(&out, "clear_groups", w->found.clear_groups);
 	json_member_i64(&out, "near_duplicates", w->found.duplicates);
 	json_member_str(&out, "capable", w->settings.models[w->capable].name);

@@ -27,7 +27,7 @@ static double thousand(const struct advise_model *m, const struct advise_facts *
 
 static struct advice figures(const struct advise_facts *f)
 {
-	struct advice a = {.capable_usd = thousand(&f->capable, f), .cheaper_usd = thousand(&f->cheaper, f)};
+	struct advice a = {.tight = share_of(llround(f->tight_share * (double)f->rows), f->rows), .capable_usd = thousand(&f->capable, f), .cheaper_usd = thousand(&f->cheaper, f)};
 	double gain = a.capable_usd - a.cheaper_usd;
 	a.cost_ratio = a.cheaper_usd > 0 ? a.capable_usd / a.cheaper_usd : a.capable_usd > 0 ? INFINITY : 1;
 	a.time_ratio = f->cheaper.latency_ms > 0 ? f->capable.latency_ms / f->cheaper.latency_ms : NAN;
@@ -51,6 +51,7 @@ static void settle(struct advice *a, enum advise_verdict verdict, enum advise_re
 struct advice advise(const struct advise_facts *f)
 {
 	struct advice a = figures(f);
+	bool clear = a.tight.low >= advise_clear_share; /* false for NAN */
 	bool costs = a.cost_ratio >= advise_gap, takes = a.time_ratio >= advise_gap; /* false for NAN */
 	if (f->rows < ADVISE_LEAST_ROWS)
 		settle(&a, ADVISE_TOO_FEW, ADVISE_ROWS);
@@ -58,17 +59,17 @@ struct advice advise(const struct advise_facts *f)
 		settle(&a, ADVISE_NO, ADVISE_ONE_MODEL);
 	else if (!costs && !takes)
 		settle(&a, ADVISE_NO, ADVISE_NO_GAP);
-	else if (f->tight_share < advise_some_share)
+	else if (a.tight.high < advise_some_share)
 		settle(&a, ADVISE_NO, ADVISE_NO_KINDS);
 	else if (f->largest_share >= ONE_KIND)
 		settle(&a, ADVISE_NO, ADVISE_ONE_KIND);
 	else if (!costs)
-		settle(&a, f->tight_share >= advise_clear_share ? ADVISE_YES : ADVISE_MAYBE, ADVISE_TIME_ONLY);
+		settle(&a, clear ? ADVISE_YES : ADVISE_MAYBE, ADVISE_TIME_ONLY);
 	else if (a.saved_high < SMALL_SHARE && !takes)
 		settle(&a, ADVISE_NO, ADVISE_SMALL_SHARE);
 	else if (a.month_high < SMALL_MONTH_USD && !takes) /* false for NAN */
 		settle(&a, ADVISE_NO, ADVISE_SMALL_SUM);
-	else if (f->tight_share < advise_clear_share || a.saved_low < GOOD_SHARE)
+	else if (!clear || a.saved_low < GOOD_SHARE)
 		settle(&a, ADVISE_MAYBE, ADVISE_SOME_KINDS);
 	else
 		settle(&a, ADVISE_YES, ADVISE_CLEAR);

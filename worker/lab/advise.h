@@ -4,14 +4,14 @@
  * Two things make it pay: kinds of texts that come again and can be told apart, and a model that serves some of them for clearly less
  * money or time. One of them missing is enough for a no. What cannot be known without labels is a range: of the texts that lie clearly
  * in one group the cheaper model is assumed to serve between half and nine tenths well enough; all others go to the capable one.
+ * Few rows make the share of such texts uncertain: where its 95 % interval holds a threshold, the verdict is the one between.
  *
  * Thread: any. Pure.
  */
 #ifndef LAB_ADVISE_H
 #define LAB_ADVISE_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "worker/lab/stats.h"
 
 enum { ADVISE_LEAST_ROWS = 200 };
 extern const double advise_served_low, advise_served_high;  /* 0.5, 0.9 */
@@ -52,6 +52,7 @@ struct advice {
 	enum advise_reason reason;
 	double capable_usd, cheaper_usd; /* of 1,000 records, each by that model */
 	double cost_ratio, time_ratio;   /* capable by cheaper; INFINITY: the cheaper one is free; NAN: not known */
+	struct share tight;              /* of the rows, with its interval */
 	double routed_low, routed_high;  /* share of records for the cheaper model */
 	double saved_low, saved_high;    /* share of what all by the capable one cost */
 	double usd_low, usd_high;        /* of 1,000 records */
