@@ -27,7 +27,8 @@ static double thousand(const struct advise_model *m, const struct advise_facts *
 
 static struct advice figures(const struct advise_facts *f)
 {
-	struct advice a = {.tight = share_of(llround(f->tight_share * (double)f->rows), f->rows), .capable_usd = thousand(&f->capable, f), .cheaper_usd = thousand(&f->cheaper, f)};
+	struct advice a = {.tight = share_of(llround(f->tight_share * (double)f->rows), f->rows),
+	                   .capable_usd = thousand(&f->capable, f), .cheaper_usd = thousand(&f->cheaper, f)};
 	double gain = a.capable_usd - a.cheaper_usd;
 	a.cost_ratio = a.cheaper_usd > 0 ? a.capable_usd / a.cheaper_usd : a.capable_usd > 0 ? INFINITY : 1;
 	a.time_ratio = f->cheaper.latency_ms > 0 ? f->capable.latency_ms / f->cheaper.latency_ms : NAN;
