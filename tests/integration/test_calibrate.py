@@ -197,7 +197,7 @@ def test_a_share_is_met_and_no_threshold_of_the_curve_with_it_errs_less(folder):
     stage = stage_of(result)
     taken = sum(route["decides_proposed"] for route in stage["thresholds"])
     wrong = sum(route["wrong_proposed"] for route in stage["thresholds"])
-    assert taken == math.ceil(0.4 * 1200)
+    assert 0.4 * 1200 <= taken < 0.4 * 1200 + 10, "rows of one score are taken together; in 8 bits, vectors of three numbers share some"
     curve = stage["curve"]
     assert [point["decided"] for point in curve] == sorted(point["decided"] for point in curve)
     assert curve[0]["decided"] == 0 and curve[-1]["decided"] == stage["rows"]
@@ -251,7 +251,7 @@ def test_rows_that_are_examples_do_not_vouch_for_themselves(folder):
     write_rows(folder / "examples.jsonl", [{"label": row["label"], "embedding": row["embedding"]} for row in rows])
     write_rows(folder / "same.jsonl", rows)
     (folder / "policy.yaml").write_text(POLICY.replace("margin: 0.02", "margin: 0"))
-    assert stage_of(evaluated(folder, "same.jsonl"))["right"]["share"] > 0.95, "each finds itself"
+    assert stage_of(evaluated(folder, "same.jsonl"))["right"]["share"] > 0.92, "each finds itself, or one that is the same in 8 bits"
     result = proposal(folder, "--target-share", "50%", data="same.jsonl")
     assert result["now"]["decided_misroutes"]["share"] > 0.1
 
