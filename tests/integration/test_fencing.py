@@ -106,7 +106,7 @@ def test_no_commit_goes_out_without_member_and_generation_whatever_becomes_of_th
 
 
 def test_a_group_deleted_under_a_sleeping_worker_loses_nothing(deployment, kafka, modelsim, proxy):
-    """Its offsets are gone with it. That they are is believed after half a minute; then what was done is done again. No answer is
+    """Its offsets are gone with it. That is believed after a while; then what was done is done again. No answer is
     written for a group that does not know it."""
     modelsim.configure(latency_ms=20, sigma=0.5)
     deployment.configure(kafka={"brokers": proxy.address, "session_timeout": "1s", "transaction_timeout": "3s"}, engine={"max_jobs": 40})
@@ -121,9 +121,7 @@ def test_a_group_deleted_under_a_sleeping_worker_loses_nothing(deployment, kafka
     eventually(lambda: deployment.lag() == 0 and kafka.members(deployment.name) == 1, 90, "all is done")
     ledger.wait(len(sent), timeout=60)
     assert ledger.sources().keys() == sent.keys() and max(ledger.sources().values()) <= 2
-    forgotten = worker.log_has("names an older committed offset")
-    assert forgotten and {line["offset"] for line in forgotten} == {-1}
-    assert len(worker.log_has("believed after all")) == len(forgotten)
+    assert len(worker.log_has("names no committed offset, though")) == len(worker.log_has("believed again")) > 0
     assert_all_named(proxy)
 
 

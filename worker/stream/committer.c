@@ -22,9 +22,32 @@ struct committer {
 	void (*wake)(void *ctx);
 	void *ctx;
 	struct handover tasks, answers;
+	enum { OUTPUTS_UNKNOWN, OUTPUTS_NONE, OUTPUTS_THERE } outputs; /* none: nor has this worker committed any since */
 	pthread_t thread;
 	bool started;
 };
+
+/* Decisions of anybody: a topic that was never written to ends at 0 everywhere. */
+static rd_kafka_resp_err_t look_for_outputs(struct committer *c)
+{
+	rd_kafka_t *rk = c->transactor.producer;
+	char name[256];
+	const struct rd_kafka_metadata *metadata = NULL;
+	snprintf(name, sizeof name, "%.*s", STR_ARG(c->transactor.settings->output.decisions));
+	rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, name, NULL);
+	rd_kafka_resp_err_t err = rd_kafka_metadata(rk, 0, topic, &metadata, LOOKUP_TIMEOUT_MS);
+	rd_kafka_topic_destroy(topic);
+	if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return err;
+	int64_t low = 0, high = 0;
+	int count = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
+	for (int i = 0; i < count && high == 0 && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+		err = rd_kafka_query_watermark_offsets(rk, name, metadata->topics[0].partitions[i].id, &low, &high, LOOKUP_TIMEOUT_MS);
+	rd_kafka_metadata_destroy(metadata);
+	if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+		c->outputs = high > 0 ? OUTPUTS_THERE : OUTPUTS_NONE;
+	return err;
+}
 
 static void run_lookup(struct committer *c, struct lookup *l)
 {
@@ -32,6 +55,9 @@ static void run_lookup(struct committer *c, struct lookup *l)
 	if (transactor_ensure(&c->transactor))
 		l->error = rd_kafka_query_watermark_offsets(c->transactor.producer, l->topic, l->number, &l->low, &l->high,
 		                                            LOOKUP_TIMEOUT_MS);
+	if (l->error == RD_KAFKA_RESP_ERR_NO_ERROR && l->asks_outputs && c->outputs == OUTPUTS_UNKNOWN)
+		l->error = look_for_outputs(c);
+	l->has_outputs = c->outputs == OUTPUTS_THERE;
 }
 
 static void *committer_main(void *arg)
@@ -45,10 +71,13 @@ static void *committer_main(void *arg)
 			continue;
 		}
 		struct task *task = LINK_OWNER(struct task, link, list_pop(&todo));
-		if (task->kind == TASK_BATCH)
+		if (task->kind == TASK_BATCH) {
 			transactor_run(&c->transactor, LINK_OWNER(struct batch, task, task));
-		else
+			if (c->outputs == OUTPUTS_NONE)
+				c->outputs = OUTPUTS_UNKNOWN;
+		} else {
 			run_lookup(c, LINK_OWNER(struct lookup, task, task));
+		}
 		handover_push(&c->answers, &task->link);
 		c->wake(c->ctx);
 	}

@@ -24,8 +24,10 @@ struct lookup {
 	uint32_t question;
 	const char *topic;
 	int32_t number;
+	bool asks_outputs; /* whether anything was ever decided is asked, too */
 	rd_kafka_resp_err_t error;
 	int64_t low, high;
+	bool has_outputs; /* the topic of decisions is not, or no longer, empty */
 };
 
 struct committer_options {

@@ -40,7 +40,7 @@ static void open_metrics(struct stream_metrics *m, struct metrics *metrics)
 	m->bad_metadata = metrics_counter(metrics, "pointsman_progress_unreadable_total",
 	                                  "Committed offsets whose metadata was not this worker's", NULL);
 	m->went_back = metrics_counter(metrics, "pointsman_progress_went_back_total",
-	                               "Times that the broker named an older committed offset than before", NULL);
+	                               "Times that the broker named an older committed offset than before, or none though there were decisions", NULL);
 	m->quarantines = metrics_counter(metrics, "pointsman_quarantines_total",
 	                                 "Partitions taken up whose lowest records had to be worked on alone", NULL);
 	m->alone = metrics_counter(metrics, "pointsman_records_alone_total", "Records worked on with everything else at rest", NULL);

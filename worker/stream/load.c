@@ -10,8 +10,8 @@
  * transaction is settled (settler.h).
  *
  * A broker may forget: one that was killed can name an older offset than it has confirmed, or none, while it reads its own log
- * again. What this worker knows to be committed is held against it; it is asked again, and believed after DOUBT_US, since an
- * offset can also be set back on purpose.
+ * again. So an answer is held against what this worker knows to be committed, and "none" against the decisions that are there. It is
+ * asked for again, and believed after a while: an offset can also be set back on purpose, and a group be new.
  *
  * Metadata that is not this worker's means "nothing above the offset is finished": redone, never skipped.
  */
@@ -25,7 +25,7 @@
 /* REQUEST_MS: librdkafka aborts (its issue 4605) when a question to a coordinator runs out of time and the coordinator comes back
  * later, so there is more of it than a failover takes, and no more than a stop may take: an open question holds that up. */
 enum { REQUEST_MS = 20 * 1000, RETRY_FIRST_US = 100 * 1000, RETRY_MAX_US = 1000 * 1000, UNSTABLE_RETRY_US = 200 * 1000, UNSTABLE_LONG_US = 700 * 1000,
-       DOUBT_US = 30 * 1000 * 1000 };
+       DOUBT_OLDER_US = 30 * 1000 * 1000, DOUBT_NONE_US = 10 * 1000 * 1000 };
 
 static void ask_again(struct stream *s, struct partition *p, int64_t now_us)
 {
@@ -115,7 +115,8 @@ void load_ping(struct stream *s)
 static void look_up(struct stream *s, struct partition *p)
 {
 	struct lookup *l = heap_zalloc(1, sizeof *l);
-	*l = (struct lookup){.task.kind = TASK_LOOKUP, .partition = p, .question = p->question, .topic = p->topic_name, .number = p->number};
+	*l = (struct lookup){.task.kind = TASK_LOOKUP, .partition = p, .question = p->question, .topic = p->topic_name, .number = p->number,
+	                     .asks_outputs = !p->has_committed};
 	p->state = PARTITION_LOOKUP;
 	committer_give(s->committer, &l->task);
 }
@@ -191,22 +192,14 @@ static void settle_owner(struct stream *s, struct partition *p, const rd_kafka_t
 	stream_wake_at(s, p->retry_at_us);
 }
 
-/* The offset that was named lies below what is known to be committed. true: ask again before it is believed. */
-static bool is_in_doubt(struct stream *s, struct partition *p, int64_t now_us)
+/* An answer that can be believed. */
+static void end_doubt(struct stream *s, struct partition *p)
 {
-	if (p->base < p->committed_top) {
-		if (p->doubted_since_us == 0 || now_us - p->doubted_since_us < DOUBT_US)
-			return true;
-		log_error(s->log, "stream", "the older offset is believed after all: from it on, what was finished is done again",
-		          LOG_C("topic", p->topic_name), LOG_I("partition", p->number), LOG_I("offset", p->base),
-		          LOG_I("committed_before", p->committed_top));
-	} else if (p->doubted_since_us != 0) {
-		log_warn(s->log, "stream", "the committed offset is no longer older than before", LOG_C("topic", p->topic_name),
-		         LOG_I("partition", p->number), LOG_I("offset", p->base));
-	}
+	if (p->doubted_since_us != 0)
+		log_warn(s->log, "stream", "a committed offset is believed again", LOG_C("topic", p->topic_name), LOG_I("partition", p->number),
+		         LOG_I("offset", p->base), LOG_I("committed_before", p->committed_top));
 	p->doubted_since_us = 0;
 	p->committed_top = p->base;
-	return false;
 }
 
 static void on_partition(struct stream *s, const rd_kafka_topic_partition_t *at, uint32_t question)
@@ -230,16 +223,15 @@ static void on_partition(struct stream *s, const rd_kafka_topic_partition_t *at,
 	p->unstable_since_us = 0;
 	p->has_committed = at->offset >= 0;
 	p->base = at->offset >= 0 ? at->offset : 0;
-	if (is_in_doubt(s, p, now)) {
-		look_up(s, p);
-		return;
-	}
 	if (!p->has_committed) {
 		p->mark = (struct progress_mark){.running = true};
 		snprintf(p->mark.owner, sizeof p->mark.owner, "%s", s->owner);
+	}
+	if (p->base < p->committed_top || !p->has_committed) {
 		look_up(s, p);
 		return;
 	}
+	end_doubt(s, p);
 	/* the text comes without a terminating NUL */
 	read_metadata(s, p, (struct str){at->metadata, at->metadata != NULL ? at->metadata_size : 0});
 	if (p->was_out_of_range)
@@ -296,27 +288,37 @@ static void start_anew(struct stream *s, struct partition *p, const struct looku
 	take_up(s, p, l->low);
 }
 
-/* The log is the one that it was, as far as its ends tell, and the broker has forgotten, or somebody has set the offset back. */
-static void doubt(struct stream *s, struct partition *p)
+/* The broker has forgotten, or somebody has set the offset back, or this group is new here. true: it is asked again before that is
+ * believed. */
+static bool is_in_doubt(struct stream *s, struct partition *p)
 {
-	int64_t now = clock_mono_us();
+	int64_t now = clock_mono_us(), most = p->base < p->committed_top ? DOUBT_OLDER_US : DOUBT_NONE_US;
 	if (p->doubted_since_us == 0) {
 		p->doubted_since_us = now;
 		counter_add(s->m.went_back, 1);
-		log_error(s->log, "stream", "the broker names an older committed offset than before; the partition is not read yet, and it is asked again",
-		          LOG_C("topic", p->topic_name), LOG_I("partition", p->number), LOG_I("offset", p->has_committed ? p->base : -1),
-		          LOG_I("committed_before", p->committed_top), LOG_I("believed_after_s", DOUBT_US / 1000000));
+		log_warn(s->log, "stream", p->has_committed ? "the broker names an older committed offset than before; it is asked again"
+		                                            : "the broker names no committed offset, though there were decisions; it is asked again",
+		         LOG_C("topic", p->topic_name), LOG_I("partition", p->number), LOG_I("offset", p->has_committed ? p->base : -1),
+		         LOG_I("committed_before", p->committed_top), LOG_I("believed_after_s", most / 1000000));
 	}
+	if (now - p->doubted_since_us >= most)
+		return false;
 	ask_again(s, p, now);
+	return true;
 }
 
 static void on_ends(struct stream *s, struct partition *p, const struct lookup *l)
 {
+	bool is_odd = p->base < p->committed_top || (!p->has_committed && l->has_outputs);
 	if (p->committed_top > l->high) {
 		start_anew(s, p, l);
-	} else if (p->base < p->committed_top) {
-		doubt(s, p);
+	} else if (is_odd && is_in_doubt(s, p)) {
+		return;
+	} else if (p->base < p->committed_top && p->has_committed) { /* believed after all; what it says beside the offset is asked for */
+		end_doubt(s, p);
+		ask_again(s, p, clock_mono_us());
 	} else if (!p->has_committed) {
+		end_doubt(s, p);
 		bool latest = s->settings->kafka.start == START_LATEST;
 		p->base = latest ? l->high : l->low;
 		log_warn(s->log, "stream", "no committed offset: starting as kafka.start says", LOG_C("topic", p->topic_name),
