@@ -90,3 +90,15 @@ def test_nothing_is_left_when_the_whole_process_group_is_killed(caller):
 @pytest.mark.parametrize("command, code", [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("setsid sleep 300 & exit 3", 3)])
 def test_the_exit_code_is_the_commands(command, code):
     assert subprocess.run([sys.executable, KEEPER, "sh", "-c", command]).returncode == code
+
+
+def test_who_is_asked_again_and_again_ends_once_and_in_order():
+    command = [sys.executable, KEEPER, "sh", "-c", COMMAND]
+    mark = uuid.uuid4().hex
+    with subprocess.Popen(command, env={**os.environ, "MARK": mark}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as kept:
+        assert kept.stdout.readline() == "started\n"
+        while kept.poll() is None:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                kept.send_signal(number)
+        assert (kept.returncode, kept.stderr.read()) == (130, "")
+    assert not processes(mark)

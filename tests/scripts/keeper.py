@@ -26,8 +26,15 @@ class Asked(Exception):
     """It is to end."""
 
 
-def on_signal(number, frame):
-    raise Asked
+class Once:
+    """A handler: the first signal raises Asked, unless it is over; who is ending already needs no second."""
+
+    over = False
+
+    def __call__(self, number, frame):
+        if not self.over:
+            self.over = True
+            raise Asked
 
 
 def listen(handler):
@@ -92,23 +99,26 @@ def wait_for(child):
 
 def ask_to_end(child, number):
     """It has a few seconds; what is left then is killed."""
-    os.kill(child, number)
     end = time.monotonic() + GRACE_S
-    while os.waitpid(child, os.WNOHANG)[0] == 0 and time.monotonic() < end:
-        time.sleep(0.05)
+    try:
+        os.kill(child, number)
+        while os.waitpid(child, os.WNOHANG)[0] == 0 and time.monotonic() < end:
+            time.sleep(0.05)
+    except (ProcessLookupError, ChildProcessError):
+        pass  # it had just ended, and was waited for
 
 
 def watch(parent, start, number):
     """start() -> the child, which is asked to end by that signal. The exit code, when no descendant is left."""
-    child = None
+    child, once = None, Once()
     try:
-        listen(on_signal)
+        listen(once)
         keep_watch(parent)
         child = start()
         code = wait_for(child)
-        listen(signal.SIG_IGN)
+        once.over = True
     except Asked:
-        listen(signal.SIG_IGN)
+        once.over = True  # keep_watch may have asked, not a signal
         code = INTERRUPTED
         if child is not None:
             ask_to_end(child, number)
@@ -138,4 +148,4 @@ def start_inner():
 
 
 if __name__ == "__main__":
-    sys.exit(watch(os.getppid(), start_inner, signal.SIGTERM))
+    os._exit(watch(os.getppid(), start_inner, signal.SIGTERM))  # sys.exit would let signals kill while Python ends
