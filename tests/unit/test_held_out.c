@@ -23,7 +23,7 @@ static void equal_texts_share_a_fold_and_folds_are_about_equal(void **state)
 	assert_int_equal(held_out_fold(STR(""), 1), 0);
 }
 
-/* Rows whose labels are drawn by lot: by heart all are right, held out about half. */
+/* Rows whose labels are drawn by lot: by heart most are right (a step of training sees half of a text), held out about half. */
 static void rows_known_by_heart_are_answered_by_classifiers_that_do_not_know_them(void **state)
 {
 	(void)state;
@@ -76,7 +76,7 @@ static void rows_known_by_heart_are_answered_by_classifiers_that_do_not_know_the
 	assert_int_equal(report.unanswered, 0);
 	for (int i = 0; i < ROWS; i++)
 		held_out += answers[i].route == rows[i].label;
-	assert_true(by_heart > ROWS * 9 / 10);
+	assert_true(by_heart > ROWS * 8 / 10);
 	assert_in_range(held_out, ROWS * 35 / 100, ROWS * 65 / 100);
 	route_scratch_free(scratch);
 	policy_unref(policy);

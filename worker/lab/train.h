@@ -1,10 +1,10 @@
 /*
  * train.h: from labelled texts to a classifier's file (route/classifier.h).
  *
- * Multinomial logistic regression by AdaGrad (Duchi, Hazan, Singer 2011), in an order that the seed decides: the same rows and the
- * same seed give the same bytes. A label's name, read as words, is one more text of it. Before all rows are learned, parts of them
- * are held out in turn: on those the probabilities are calibrated (temperature: Guo et al. 2017), and what counts as unlike all that
- * was trained on is fixed.
+ * Multinomial logistic regression by AdaGrad (Duchi, Hazan, Singer 2011), in an order that the seed decides, as it does which half of
+ * a text's hashed features a step sees: the same rows and the same seed give the same bytes. A label's name, read as words, is one
+ * more text of it. Before all rows are learned, parts of them are held out in turn: on those the probabilities are calibrated
+ * (temperature: Guo et al. 2017), and what counts as unlike all that was trained on is fixed.
  *
  * Thread: one at a time.
  */
