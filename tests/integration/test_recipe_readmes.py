@@ -7,7 +7,7 @@ import pytest
 import walk
 
 RECIPES = walk.ROOT / "deploy/recipes"
-WALKED = ["consumer-chat", "support-triage"]
+WALKED = ["batch-summarisation", "consumer-chat", "support-triage"]
 
 
 @pytest.mark.parametrize("recipe", WALKED)
